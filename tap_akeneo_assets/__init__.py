@@ -1,0 +1,1 @@
+"""Singer tap for the assets of an Akeneo PIM."""
