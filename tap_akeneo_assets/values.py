@@ -1,0 +1,190 @@
+"""An asset's `values` as typed rows, one a value.
+
+The vendor's guide to synchronising assets ends so: look up the type of each value's attribute, and parse the data
+according to it. What does not parse keeps its raw value, and so does a type that does not exist yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from tap_akeneo_assets.pages import MAX_DIGITS, encode_text
+from tap_akeneo_assets.php import as_codes, as_number, as_text, moment
+from tap_akeneo_assets.schemas import ASSET_VALUES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+Row: TypeAlias = dict[str, Any]
+
+# What Postgres' `numeric` holds: so many digits before the point, so many after it.
+_DIGITS_BEFORE, _DIGITS_AFTER = 131_072, 16_383
+# SaaS makes these of a bare id, when the attribute has no prefix.
+_MEDIA_SITES = {"youtube": "https://youtube.com/watch?v=", "vimeo": "https://vimeo.com/"}
+_EMPTY_ROW: Row = dict.fromkeys(ASSET_VALUES["properties"])
+
+
+class AttributeInfo(NamedTuple):
+    """What an attribute tells about its values."""
+
+    type: str | None
+    prefix: str | None = None
+    suffix: str | None = None
+    media_type: str | None = None
+
+
+_Parse: TypeAlias = Callable[[Row, Any, "Mapping[str, Any]", AttributeInfo | None], bool]
+
+
+def attribute_info(attribute: Mapping[str, Any]) -> AttributeInfo:
+    """What a record of `asset_attributes` tells about the attribute's values."""
+    return AttributeInfo(
+        attribute.get("type"), attribute.get("prefix"), attribute.get("suffix"), attribute.get("media_type")
+    )
+
+
+def needs_attributes(asset: Mapping[str, Any]) -> bool:
+    """Whether an asset's values cannot be typed without the family's attributes.
+
+    SaaS sends `attribute_type` with each value, and the full URL of a media link in its `linked_data`; others do not.
+
+    Args:
+        asset: a record of `assets`.
+    """
+    for values in (asset.get("values") or {}).values():
+        for value in values or ():
+            kind = value.get("attribute_type")
+            if not kind:
+                return True
+            if kind == "media_link" and not (value.get("linked_data") or {}).keys() & {"full_url", "prefix", "suffix"}:
+                return True
+    return False
+
+
+def value_rows(
+    asset: Mapping[str, Any], attributes: Mapping[str, AttributeInfo] | None, unparsed: set[tuple[str, str]]
+) -> Iterator[Row]:
+    """Make rows of `asset_values`, one for each value of an asset.
+
+    Args:
+        asset: a record of `assets`.
+        attributes: the family's, by code; none where they are not known.
+        unparsed: gets the attribute and type of each value that its type does not admit.
+    """
+    blank = {
+        **_EMPTY_ROW,
+        "asset_family_code": asset["asset_family_code"],
+        "asset_code": asset["code"],
+        "asset_updated": asset.get("updated"),
+    }
+    known = attributes or {}
+    for attribute, values in (asset.get("values") or {}).items():
+        info = known.get(attribute)
+        for value in values or ():
+            row = blank.copy()
+            locale, channel, data = value.get("locale"), value.get("channel"), value.get("data")
+            kind = value.get("attribute_type") or (info and info.type)
+            key = f"{attribute}-{locale}" if locale else attribute
+            row["value_key"] = f"{key}-{channel}" if channel else key
+            row["attribute_code"] = attribute
+            row["attribute_type"] = kind
+            row["locale"] = locale
+            row["channel"] = channel
+            row["raw_value"] = encode_text(data)
+            parse = _PARSERS.get(kind)
+            if parse is not None and data is not None and not parse(row, data, value, info):
+                unparsed.add((attribute, kind))
+            yield row
+
+
+def _text(row: Row, data: object, _value: Mapping[str, Any], _info: AttributeInfo | None) -> bool:
+    row["text_value"] = text = as_text(data)
+    return text is not None
+
+
+def _number(row: Row, data: object, _value: Mapping[str, Any], _info: AttributeInfo | None) -> bool:
+    number = as_number(data)
+    if type(number) is Decimal:
+        exponent = number.as_tuple().exponent
+        if type(exponent) is not int or number.adjusted() >= _DIGITS_BEFORE or -exponent > _DIGITS_AFTER:
+            return False
+        if exponent == 0 and number.adjusted() >= MAX_DIGITS:
+            # Written without a point it would be an integer, longer than Python reads one.
+            number = Decimal(f"{number}.0")
+    row["number_value"] = number
+    return number is not None
+
+
+def _boolean(row: Row, data: object, _value: Mapping[str, Any], _info: AttributeInfo | None) -> bool:
+    if type(data) is not bool:
+        return False
+    row["boolean_value"] = data
+    return True
+
+
+def _date(row: Row, data: object, _value: Mapping[str, Any], _info: AttributeInfo | None) -> bool:
+    row["date_value"] = date = moment(data, with_offset=True) if type(data) is str else None
+    return date is not None
+
+
+def _options(row: Row, data: object, _value: Mapping[str, Any], _info: AttributeInfo | None) -> bool:
+    row["option_codes"] = codes = as_codes(data)
+    return codes is not None
+
+
+def _record(row: Row, data: object, _value: Mapping[str, Any], _info: AttributeInfo | None) -> bool:
+    row["record_code"] = code = as_text(data)
+    return code is not None
+
+
+def _media_file(row: Row, data: object, value: Mapping[str, Any], _info: AttributeInfo | None) -> bool:
+    row["media_file_code"] = code = as_text(data)
+    if code is None:
+        return False
+    row["media_url"] = _text_in(_object_in(value.get("_links"), "share_link"), "href")
+    return True
+
+
+def _media_link(row: Row, data: object, value: Mapping[str, Any], info: AttributeInfo | None) -> bool:
+    row["text_value"] = text = as_text(data)
+    if text is None:
+        return False
+    linked = value.get("linked_data") or {}
+    row["media_url"] = _text_in(linked, "full_url") or _full_url(text, linked, info)
+    return True
+
+
+def _full_url(text: str, linked: Mapping[str, Any], info: AttributeInfo | None) -> str | None:
+    """What SaaS calls `full_url`, from prefix and suffix; none where nobody tells them."""
+    if info is None and not linked.keys() & {"prefix", "suffix"}:
+        return None
+    prefix = _text_in(linked, "prefix") if "prefix" in linked or info is None else info.prefix
+    suffix = _text_in(linked, "suffix") if "suffix" in linked or info is None else info.suffix
+    if not prefix and info is not None:
+        prefix = _MEDIA_SITES.get(info.media_type or "")
+    return f"{prefix or ''}{text}{suffix or ''}"
+
+
+def _object_in(value: object, name: str) -> object:
+    return value.get(name) if type(value) is dict else None
+
+
+def _text_in(value: object, name: str) -> str | None:
+    text = _object_in(value, name)
+    return text if type(text) is str and text else None
+
+
+_PARSERS: dict[str | None, _Parse] = {
+    "text": _text,
+    "number": _number,
+    "boolean": _boolean,
+    "date": _date,
+    "single_option": _options,
+    "multiple_options": _options,
+    "auto_tagging": _options,
+    "media_file": _media_file,
+    "media_link": _media_link,
+    "record": _record,
+}
