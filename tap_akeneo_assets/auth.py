@@ -1,0 +1,309 @@
+"""Credentials, the tokens got for them, and keeping both out of every text."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import math
+import re
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+from urllib.parse import quote, quote_plus
+
+from tap_akeneo_assets.errors import Fatal, RequestFailed, describe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+DEFAULT_LIFETIME_SECONDS = 3600.0
+MAX_MARGIN_SECONDS = 30.0
+MIN_SECRET_CHARACTERS = 4
+KEPT_TOKENS = 200
+
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordGrant:
+    """A connection's credentials."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    username: str
+    password: str = field(repr=False)
+
+    @property
+    def authorization(self) -> str:
+        """The `Authorization` header of token requests: Basic, in UTF-8, any character allowed."""
+        pair = f"{self.client_id}:{self.client_secret}"
+        return f"Basic {base64.b64encode(pair.encode('utf-8', 'surrogatepass')).decode()}"
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must show nowhere."""
+        return self.client_secret, self.password, f"{self.client_id}:{self.client_secret}"
+
+
+@dataclass(frozen=True, slots=True)
+class AppToken:
+    """An App's token, without end until a user of the PIM revokes it.
+
+    Raises:
+        ValueError: the text can be no token; it is not repeated.
+    """
+
+    access_token: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse what no header can carry, before the HTTP library does so and repeats it."""
+        if not _TOKEN.fullmatch(self.access_token):
+            raise ValueError("access_token is empty, or holds blanks, line breaks or letters that no token has.")
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must show nowhere."""
+        return (self.access_token,)
+
+
+Credentials: TypeAlias = PasswordGrant | AppToken
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A token route's answer.
+
+    Attributes:
+        access_token: the bearer token.
+        refresh_token: good for one renewal; None when there is none.
+        lifetime: seconds from the answer on.
+    """
+
+    access_token: str = field(repr=False)
+    refresh_token: str | None = field(repr=False)
+    lifetime: float
+
+    @classmethod
+    def parse(cls, body: bytes) -> Grant | None:
+        """The grant in an answer's body; None if there is no usable token in it.
+
+        `expires_in` may be of any length on premises; one that is absent or makes no sense counts as the default hour:
+        a token that ends sooner is renewed when it is refused.
+        """
+        try:
+            answer = json.loads(body)
+        except (ValueError, RecursionError):
+            return None
+        if not isinstance(answer, dict):
+            return None
+        token, refresh_token = answer.get("access_token"), answer.get("refresh_token")
+        if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+            return None
+        usable = isinstance(refresh_token, str) and refresh_token
+        return cls(token, refresh_token if usable else None, _lifetime(answer.get("expires_in")))
+
+
+class Tokens:
+    """The one token that all threads share.
+
+    Args:
+        credentials: what to get tokens for.
+        ask: sends an `Authorization` header and a JSON body to the token route, by the client's rule for retries, and
+            gives the grant; raises `RequestFailed` for an answer 4xx.
+        monotonic: the clock, in seconds.
+    """
+
+    def __init__(
+        self, credentials: Credentials, ask: Callable[[str, Mapping[str, str]], Grant], monotonic: Callable[[], float]
+    ) -> None:
+        """Get nothing yet: the first `token()` does."""
+        self._credentials = credentials
+        self._ask = ask
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._held: tuple[Grant, float] | None = None
+        self._refusal: str | None = None
+
+    def token(self, stale: str | None = None) -> str:
+        """A token to send now; waits while another thread gets one.
+
+        Args:
+            stale: a token that the PIM has refused: another one than this is wanted.
+
+        Returns:
+            The token. An App's is always the same.
+
+        Raises:
+            Fatal: the PIM refuses the credentials, now or earlier in this run.
+        """
+        if isinstance(self._credentials, AppToken):
+            return self._credentials.access_token
+        token = self._current(stale)
+        if token is not None:
+            return token
+        with self._lock:
+            token = self._current(stale)
+            if token is not None:
+                return token
+            if self._refusal is not None:
+                # Each waiting thread would ask anew, and wrong logins by the dozen get accounts locked.
+                raise Fatal(self._refusal)
+            asked_at = self._monotonic()
+            try:
+                grant = self._renew(self._credentials)
+            except Fatal as error:
+                self._refusal = str(error)
+                raise
+            margin = min(MAX_MARGIN_SECONDS, grant.lifetime / 4)
+            self._held = grant, asked_at + grant.lifetime - margin
+            return grant.access_token
+
+    def _current(self, stale: str | None) -> str | None:
+        if self._held is None:
+            return None
+        grant, renew_at = self._held
+        return grant.access_token if grant.access_token != stale and self._monotonic() < renew_at else None
+
+    def _renew(self, credentials: PasswordGrant) -> Grant:
+        refresh_token = self._held[0].refresh_token if self._held else None
+        self._held = None
+        if refresh_token is not None:
+            try:
+                return self._ask(
+                    credentials.authorization, {"grant_type": "refresh_token", "refresh_token": refresh_token}
+                )
+            except RequestFailed as error:
+                # The vendor refuses refresh tokens at any time; the password stays good.
+                logger.info("The PIM does not take the refresh token (%s): logging in again", error.status)
+        try:
+            return self._ask(
+                credentials.authorization,
+                {"grant_type": "password", "username": credentials.username, "password": credentials.password},
+            )
+        except RequestFailed as error:
+            raise Fatal(login_refused(error.status or 0, error.reason)) from error
+
+
+def login_refused(status: int, reason: str) -> str:
+    """What to do about a login that was refused: the line for the user.
+
+    Args:
+        status: the token route's status.
+        reason: the PIM's own message; "" if the answer held none, which then was not the PIM's.
+    """
+    answer = describe(status, reason)
+    if status in (404, 405) or not reason:
+        return f"The token route answers {answer}, as no PIM would: check api_url, and what stands in front of the PIM."
+    stripped = "If they are right, a web server in front of the PIM may strip the Authorization header."
+    if "client" in reason.lower():
+        return f"The PIM refuses client_id or client_secret: {answer}. {stripped}"
+    if "user" in reason.lower() or "password" in reason.lower():
+        return f"The PIM refuses username or password: {answer}."
+    return f"The PIM refuses client_id, client_secret, username or password: {answer}. {stripped}"
+
+
+def token_refused(credentials: Credentials, reason: str) -> str:
+    """The line for the user when the PIM keeps answering 401.
+
+    Args:
+        credentials: what the token was got for.
+        reason: the PIM's own message, or "".
+    """
+    answer = describe(401, reason)
+    if isinstance(credentials, AppToken):
+        return f"The PIM refuses access_token: {answer}. It was revoked or is wrong: connect the App anew for another."
+    return (
+        f"The PIM refuses the tokens that it has just given: {answer}. See whether the connection's user is enabled, "
+        "and whether a web server in front of the PIM strips the Authorization header."
+    )
+
+
+class Redactor(logging.Filter):
+    """Blanks secrets in log records and other texts: raw, URL-encoded, in base64, and as JSON and Python escape them.
+
+    A secret of fewer than 4 characters is left alone: blanking it would garble every text, and the next reader could
+    tell it from the gaps.
+    """
+
+    def __init__(self, *secrets: str) -> None:
+        """Know these secrets from the beginning on; they are never forgotten."""
+        super().__init__()
+        self._lock = threading.Lock()
+        self._secrets: set[str] = set()
+        self._token_spellings: deque[frozenset[str]] = deque(maxlen=KEPT_TOKENS)
+        self._longest_first: list[str] = []
+        self.add(*secrets)
+
+    def add(self, *secrets: str) -> None:
+        """Learn secrets of the settings."""
+        with self._lock:
+            self._secrets.update(*map(_spellings, secrets))
+            self._sort()
+
+    def add_tokens(self, *tokens: str | None) -> None:
+        """Learn tokens that the PIM gave; only the latest 200 are kept in mind, earlier ones are spent."""
+        with self._lock:
+            self._token_spellings.extend(frozenset(_spellings(token)) for token in tokens if token is not None)
+            self._sort()
+
+    def _sort(self) -> None:
+        self._longest_first = sorted(self._secrets.union(*self._token_spellings), key=len, reverse=True)
+
+    def clean(self, text: str) -> str:
+        """The text with `***` for each secret."""
+        for spelling in self._longest_first:
+            text = text.replace(spelling, "***")
+        return text
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Clean a record: its message with the arguments, its traceback and its stack."""
+        try:
+            message = record.getMessage()
+        except (TypeError, ValueError, KeyError):
+            message = f"{record.msg} {record.args}"
+        cleaned = self.clean(message)
+        if cleaned != message:
+            record.msg, record.args = cleaned, None
+        if record.exc_info:
+            text = record.exc_text or logging.Formatter().formatException(record.exc_info)
+            cleaned = self.clean(text)
+            if cleaned != text:
+                record.exc_info, record.exc_text = None, cleaned
+        if record.stack_info:
+            record.stack_info = self.clean(record.stack_info)
+        return True
+
+    def install(self, *handlers: logging.Handler) -> None:
+        """Clean all that these handlers write; a logger's own filters would miss the loggers below it."""
+        for handler in handlers:
+            handler.addFilter(self)
+
+
+def _spellings(secret: str) -> Iterator[str]:
+    if len(secret) < MIN_SECRET_CHARACTERS:
+        return
+    raw = secret.encode("utf-8", "surrogatepass")
+    yield secret
+    yield repr(secret)[1:-1]
+    for escaped in (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]):
+        yield escaped
+        yield escaped.replace("/", "\\/")
+    for encoded in (quote(raw), quote(raw, safe=""), quote_plus(raw)):
+        yield encoded
+        yield re.sub(r"%[0-9A-F]{2}", lambda match: match[0].lower(), encoded)
+    yield base64.b64encode(raw).decode().rstrip("=")
+    yield base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def _lifetime(expires_in: object) -> float:
+    if isinstance(expires_in, bool) or not isinstance(expires_in, int | float | str):
+        return DEFAULT_LIFETIME_SECONDS
+    try:
+        seconds = float(expires_in)
+    except (ValueError, OverflowError):
+        return DEFAULT_LIFETIME_SECONDS
+    return seconds if 0 < seconds < math.inf else DEFAULT_LIFETIME_SECONDS
