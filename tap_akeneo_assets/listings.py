@@ -1,0 +1,288 @@
+"""How a family's assets are asked for: questions, the listings that answer them, and where to cut a long one.
+
+Pure: nothing here asks the PIM. A *question* is what the settings narrow; a *listing* is one filter on it and how far
+its pages have been read; its place between two pages is the server's own `next` link.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import quote, urlsplit, urlunsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+Conditions: TypeAlias = "dict[str, list[dict[str, Any]]]"
+
+MAX_URL_LENGTH = 4_000
+MAX_EMPTY_PAGES = 25
+SAMPLE_PAGES = 3
+MIN_RANGES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the settings ask of a list of assets, whatever the family."""
+
+    search: Mapping[str, Any] = field(default_factory=dict)
+    channel: str | None = None
+    locales: Sequence[str] = ()
+    with_asset_auto_tags: bool = False
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> Question:
+        """The question that a tap's settings ask."""
+        return cls(
+            search=config.get("search") or {},
+            channel=config.get("channel") or None,
+            locales=tuple(config.get("locales") or ()),
+            with_asset_auto_tags=bool(config.get("with_asset_auto_tags")),
+        )
+
+    @property
+    def narrowed(self) -> dict[str, Any]:
+        """What it asks beyond everything, as the state keeps it; empty when it asks for everything."""
+        asked = {
+            "search": dict(self.search),
+            "channel": self.channel,
+            "locales": list(self.locales),
+            "with_asset_auto_tags": self.with_asset_auto_tags,
+        }
+        return {name: value for name, value in asked.items() if value}
+
+    def parameters(self, conditions: Conditions) -> dict[str, str]:
+        """The query parameters of a list of assets with further conditions on it."""
+        parameters: dict[str, str] = {}
+        if search := merge_search(self.search, conditions):
+            parameters["search"] = json.dumps(search, ensure_ascii=False, separators=(",", ":"))
+        if self.channel:
+            parameters["channel"] = self.channel
+        if self.locales:
+            parameters["locales"] = ",".join(self.locales)
+        if self.with_asset_auto_tags:
+            parameters["with_asset_auto_tags"] = "true"
+        return parameters
+
+
+def merge_search(search: Mapping[str, Any], conditions: Conditions) -> dict[str, Any]:
+    """Add conditions to a `search`, all of which must hold, in the form that the search has.
+
+    The API has two forms: a map of properties to conditions, and a tree with one `and` or `or` at its root.
+
+    Args:
+        search: a search as the user wrote it, of either form.
+        conditions: further conditions, by property.
+
+    Returns:
+        One search for both.
+    """
+    if not conditions:
+        return dict(search)
+    if not search.keys() & {"and", "or"}:
+        return {**search, **{name: [*_as_list(search.get(name)), *added] for name, added in conditions.items()}}
+    added_branches = [{name: added} for name, added in conditions.items()]
+    if search.keys() == {"and"}:
+        return {"and": [*_as_list(search["and"]), *added_branches]}
+    return {"and": [dict(search), *added_branches]}
+
+
+def _as_list(conditions: object) -> list[Any]:
+    if conditions is None:
+        return []
+    return conditions if isinstance(conditions, list) else [conditions]
+
+
+class Circling(ValueError):
+    """A listing gives the same pages again and again; str() tells how."""
+
+
+@dataclass(slots=True)
+class Listing:
+    """One filter on a list, and how far its pages have been read.
+
+    Attributes:
+        updated_after: only what was updated in a later second, `2026-01-31T10:00:00Z`.
+        updated_before: only what was updated in an earlier second.
+        codes: only these codes; empty for all.
+        next: the server's own link (path and query) to the page to come; none before the first.
+        resumed: it goes on where an earlier run stopped.
+        pages: how many pages this run has read.
+    """
+
+    updated_after: str | None = None
+    updated_before: str | None = None
+    codes: Sequence[str] = ()
+    next: str | None = None
+    resumed: bool = False
+    pages: int = 0
+    _seen: set[int] = field(default_factory=set)
+    _empty_pages: int = 0
+
+    @property
+    def conditions(self) -> Conditions:
+        """Its filter as conditions of a `search`, by property."""
+        conditions: Conditions = {}
+        if self.updated_after:
+            conditions["updated"] = [{"operator": ">", "value": self.updated_after}]
+        if self.updated_before:
+            conditions.setdefault("updated", []).append({"operator": "<", "value": self.updated_before})
+        if self.codes:
+            conditions["code"] = [{"operator": "IN", "value": list(self.codes)}]
+        return conditions
+
+    def check(self, codes: Sequence[str], link: str | None) -> None:
+        """Take note of a page that was read.
+
+        Nothing in the API guards against a `next` that repeats itself, be it with the same cursor or with a fresh one
+        for the same items. Empty pages are no proof of that, since they occur where index and database disagree, but
+        an endless row of them is.
+
+        Args:
+            codes: of the page's items.
+            link: the page's `next`.
+
+        Raises:
+            Circling: this page, or the link it gives, has been seen before.
+        """
+        self.pages += 1
+        self._empty_pages = 0 if codes else self._empty_pages + 1
+        if self._empty_pages > MAX_EMPTY_PAGES:
+            raise Circling(f"{self._empty_pages} empty pages in a row")
+        if codes:
+            self._see(hash(tuple(codes)), "the same items come again")
+        if link:
+            self._see(hash(link), "a `next` link comes again")
+
+    def _see(self, mark: int, complaint: str) -> None:
+        if mark in self._seen:
+            raise Circling(complaint)
+        self._seen.add(mark)
+
+    def cut(self, cuts: Sequence[datetime]) -> list[Listing]:
+        """Cut it into listings that together give what it gives, each with its own range of `updated`.
+
+        Ranges touch without a gap: the API's `<` and `>` leave out the whole second that they name.
+
+        Args:
+            cuts: moments between the ranges, ascending.
+
+        Returns:
+            One listing more than cuts; the outer ones as open as this one.
+        """
+        lower = [self.updated_after, *(to_text(cut - timedelta(seconds=1)) for cut in cuts)]
+        upper = [*(to_text(cut) for cut in cuts), self.updated_before]
+        return [
+            Listing(_latest(after, self.updated_after), _earliest(before, self.updated_before))
+            for after, before in zip(lower, upper, strict=True)
+        ]
+
+    def to_state(self) -> dict[str, str]:
+        """What the state keeps of it."""
+        kept = {"updated_after": self.updated_after, "updated_before": self.updated_before, "next": self.next}
+        return {name: value for name, value in kept.items() if value}
+
+    @classmethod
+    def from_state(cls, kept: Mapping[str, str]) -> Listing:
+        """The listing that a state kept."""
+        return cls(kept.get("updated_after"), kept.get("updated_before"), next=kept.get("next"), resumed=True)
+
+
+def _latest(first: str | None, second: str | None) -> str | None:
+    return max(filter(None, (first, second)), default=None)
+
+
+def _earliest(first: str | None, second: str | None) -> str | None:
+    return min(filter(None, (first, second)), default=None)
+
+
+def quantiles(moments: Sequence[datetime], parts: int) -> list[datetime]:
+    """Moments that cut a sample into about equal parts; fewer, or none, where it holds few different ones."""
+    ordered = sorted(moments)
+    cuts = {ordered[len(ordered) * part // parts].replace(microsecond=0) for part in range(1, parts)}
+    return sorted(cuts - {ordered[0].replace(microsecond=0)})
+
+
+class Cutter:
+    """Finds where to cut a long listing, from a sample of `updated` that its first pages give.
+
+    Args:
+        listing: the one to cut.
+        parts: how many ranges to aim at.
+    """
+
+    def __init__(self, listing: Listing, parts: int) -> None:
+        self._listing = listing
+        self._parts = parts
+        self.written: dict[str, str | None] = {}
+        self.ranges: list[Listing] = []
+
+    def see(self, records: Iterable[Mapping[str, Any]]) -> bool:
+        """Take note of a page of the listing.
+
+        Returns:
+            Whether the sample has just become large enough to cut by, and is spread enough. A bulk import, one moment
+            for all assets, is not; nor is a PIM before 6.0, which shows no `updated`.
+        """
+        if self._listing.pages > SAMPLE_PAGES:
+            return False
+        self.written.update((record["code"], record.get("updated")) for record in records)
+        if self._listing.pages < SAMPLE_PAGES:
+            return False
+        sample = [to_moment(updated) for updated in self.written.values() if updated]
+        if len(sample) < len(self.written) or not sample:
+            return False
+        self.ranges = self._listing.cut(quantiles(sample, self._parts))
+        return len(self.ranges) >= MIN_RANGES
+
+    @property
+    def probe(self) -> Listing:
+        """The range to ask for first, to learn whether the listing is long."""
+        return self.ranges[len(self.ranges) // 2]
+
+
+def code_listings(codes: Iterable[str], length_of: Callable[[Listing], int]) -> Iterator[Listing]:
+    """Listings for some codes, each with as many as its URL can bear.
+
+    Args:
+        codes: of the assets wanted.
+        length_of: the length of a listing's URL in characters, which grows by the same amount a code.
+
+    Returns:
+        Listings whose URL is shorter than `MAX_URL_LENGTH`, if that can be had at all.
+    """
+    batch: list[str] = []
+    room = MAX_URL_LENGTH - length_of(Listing(codes=("",)))
+    left = room
+    for code in dict.fromkeys(codes):
+        needed = len(quote(json.dumps(code, ensure_ascii=False) + ",", safe=""))
+        if batch and needed >= left:
+            yield Listing(codes=tuple(batch))
+            batch, left = [], room
+        batch.append(code)
+        left -= needed
+    if batch:
+        yield Listing(codes=tuple(batch))
+
+
+def path_and_query(link: str) -> str:
+    """A link without its scheme and host, which mean nothing behind a proxy."""
+    parts = urlsplit(link)
+    return urlunsplit(("", "", parts.path, parts.query, ""))
+
+
+def to_text(moment: datetime) -> str:
+    """A moment as the API's filters take it: UTC, whole seconds, `2026-01-31T10:00:00Z`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def to_moment(text: str) -> datetime:
+    """The moment that an ISO 8601 text names; UTC where it says no offset.
+
+    Raises:
+        ValueError: it names none.
+    """
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)

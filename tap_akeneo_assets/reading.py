@@ -1,0 +1,179 @@
+"""Reading ahead: many readings at once, each a plain generator, on a bounded number of threads.
+
+A *reading* is a generator that asks for pages and waits for them:
+
+    ticket = reader.ask(Request(path))
+    answer = yield ticket
+
+Workers do nothing but wait on sockets. Everything else, the readings included, runs on the thread that calls
+`Reader.run`, so what a reading writes needs no lock, and an error surfaces in the reading that asked, when it waits
+for that answer.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import queue
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from tap_akeneo_assets.client import Answer
+    from tap_akeneo_assets.errors import Retry
+
+MAX_WAITING_BYTES = 64 * 1024 * 1024
+TICK_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to ask for: a path below the API's root, encoded, with its query; the lowest rank goes first."""
+
+    path: str
+    query: str = ""
+    rank: tuple[int, ...] = (0,)
+
+
+class Getter(Protocol):
+    """The part of the client that a reader needs."""
+
+    def get(self, path: str, query: str, *, after: Retry | None = None, failures: int = 0) -> Answer:
+        """Answer a request, or raise what stands in its way."""
+
+
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """A request on its way: `yield` it to wait for its answer; any number of readings may."""
+
+    request: Request
+    failures: int = 0
+    after: Retry | None = None
+    future: Future[Answer] | None = None
+    arrived: bool = False
+    size: int = 0
+    waiting: list[Reading] = field(default_factory=list)
+
+
+Reading: TypeAlias = "Generator[Ticket, Answer, Any]"
+
+
+class Reader:
+    """Runs readings until all have ended, with at most `max_concurrency` requests in flight.
+
+    Args:
+        client: answers requests; called from worker threads.
+        max_concurrency: the number of requests in flight.
+        tick: called on the running thread between answers and at least every 0.2 s; what it raises ends the run.
+    """
+
+    def __init__(self, client: Getter, max_concurrency: int, tick: Callable[[], None]) -> None:
+        self._client = client
+        self._max_concurrency = max_concurrency
+        self._tick = tick
+        self._pool = ThreadPoolExecutor(max_concurrency, thread_name_prefix="akeneo")
+        self._asked: list[tuple[tuple[int, ...], int, Ticket]] = []
+        self._order = itertools.count()
+        self._arrivals: queue.SimpleQueue[Ticket] = queue.SimpleQueue()
+        self._ready: deque[tuple[Reading, Ticket | None]] = deque()
+        self._in_flight = 0
+        self._waiting_bytes = 0
+
+    def start(self, reading: Reading) -> None:
+        """Let a reading begin, as soon as the running one waits."""
+        self._ready.append((reading, None))
+
+    def ask(self, request: Request) -> Ticket:
+        """Ask ahead: the request is sent when its turn comes, whether or not anybody waits for it yet."""
+        ticket = Ticket(request)
+        self._enqueue(ticket)
+        return ticket
+
+    def ask_again(self, ticket: Ticket, after: Retry) -> None:
+        """Ask once more, by the client's rule for retries, since the answer was of no use."""
+        ticket.failures += 1
+        ticket.after = after
+        ticket.arrived = False
+        self._enqueue(ticket)
+
+    @property
+    def idle(self) -> bool:
+        """Whether a worker has nothing to do, nor anything to come."""
+        return self._in_flight + len(self._asked) < self._max_concurrency
+
+    def run(self) -> None:
+        """Drive all readings to their end.
+
+        Raises:
+            Exception: whatever a reading or the tick lets through; readings still open are abandoned then.
+        """
+        try:
+            while self._ready or self._asked or self._in_flight:
+                self._tick()
+                while self._ready:
+                    self._resume(*self._ready.popleft())
+                self.send()
+                self._receive()
+        finally:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _enqueue(self, ticket: Ticket) -> None:
+        heapq.heappush(self._asked, (ticket.request.rank, next(self._order), ticket))
+        self.send()
+
+    def send(self) -> None:
+        """Send what has been asked for, lowest rank first, as far as workers are free."""
+        while (
+            self._asked
+            and self._in_flight < self._max_concurrency
+            and (self._waiting_bytes < MAX_WAITING_BYTES or not self._in_flight)
+        ):
+            *_, ticket = heapq.heappop(self._asked)
+            self._in_flight += 1
+            request = ticket.request
+            ticket.future = self._pool.submit(
+                self._client.get, request.path, request.query, after=ticket.after, failures=ticket.failures
+            )
+            ticket.future.add_done_callback(lambda _, ticket=ticket: self._arrivals.put(ticket))  # type: ignore[misc]
+
+    def _receive(self) -> None:
+        if not self._in_flight:
+            return
+        try:
+            ticket = self._arrivals.get(timeout=TICK_SECONDS)
+        except queue.Empty:
+            return
+        self._in_flight -= 1
+        ticket.arrived = True
+        ticket.size = _size_of_answer(ticket)
+        self._waiting_bytes += ticket.size
+        waiting, ticket.waiting = ticket.waiting, []
+        self._ready.extend((reading, ticket) for reading in waiting)
+
+    def _resume(self, reading: Reading, ticket: Ticket | None) -> None:
+        while ticket is None or ticket.arrived:
+            try:
+                ticket = self._advance(reading, ticket)
+            except StopIteration:
+                return
+        ticket.waiting.append(reading)
+
+    def _advance(self, reading: Reading, ticket: Ticket | None) -> Ticket:
+        if ticket is None or ticket.future is None:
+            return next(reading)
+        self._waiting_bytes -= ticket.size
+        ticket.size = 0
+        error = ticket.future.exception()
+        if error is not None:
+            return reading.throw(error)
+        return reading.send(ticket.future.result())
+
+
+def _size_of_answer(ticket: Ticket) -> int:
+    if ticket.future is None or ticket.future.exception() is not None:
+        return 0
+    return len(ticket.future.result().body)

@@ -1,0 +1,288 @@
+"""What is kept between runs: a bookmark a family, and the listings that were still open.
+
+It stands in the SDK's own layout, a partition a family under the stream `assets`:
+
+    {"context": {"asset_family_code": "model_pictures"},
+     "replication_key": "updated", "replication_key_value": "2026-01-31T09:55:00Z",
+     "unfinished": {"began": "…", "newest": "…", "listings": [{"updated_after": "…", "next": "/api/rest/v1/…"}]}}
+
+`asked` beside the bookmark says what the settings narrowed when it was set: a bookmark answers its own question only.
+Moments are texts in UTC, whole seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from tap_akeneo_assets.listings import Listing, to_moment, to_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+STREAM = "assets"
+CURSOR_LIFE = timedelta(hours=24)
+
+
+class UnreadableState(ValueError):
+    """The state cannot be used; str() says why, in one line."""
+
+
+def bookmark(newest: datetime | None, began: datetime | None, lookback: timedelta) -> datetime | None:
+    """Where the next listing of a family starts, after one that gave something.
+
+    The API's `>` leaves out the whole second that it names, its search index trails the database, and what is saved
+    while a listing runs must be read again. Some PIMs show `updated` hours in the future. Before 6.0 it is not shown.
+
+    Args:
+        newest: the latest `updated` seen; none on a PIM that does not show it.
+        began: when the listing began, by the PIM's clock; none where the PIM tells no time.
+        lookback: how long before its beginning the next one starts at least.
+
+    Returns:
+        The moment after which assets are asked for, or none where nothing is known.
+    """
+    if began is None:
+        return None if newest is None else newest - lookback
+    return min(newest or began, began - lookback)
+
+
+@dataclass(slots=True)
+class FamilyReading:
+    """One family's assets on their way: which listings are open, and what they have shown so far.
+
+    Attributes:
+        code: the family's.
+        since: where the listings start; none for all assets.
+        began: when the first of them began, by the PIM's clock.
+        newest: the latest `updated` seen.
+        found: whether they gave any asset.
+        open: the listings that have not ended.
+        resumed: part of it was read by an earlier run.
+        cut: it is read by ranges of `updated`, so what moves between them has to be asked for at the end.
+        written: code and `updated` of what was written before it was cut.
+        damaged: some asset could not be read, so that the bookmark must stay.
+        missing: codes asked for that have not been seen; none when all assets are asked for.
+    """
+
+    code: str
+    since: str | None = None
+    began: datetime | None = None
+    newest: datetime | None = None
+    found: bool = False
+    open: list[Listing] = field(default_factory=list)
+    resumed: bool = False
+    cut: bool = False
+    written: dict[str, str | None] = field(default_factory=dict)
+    damaged: bool = False
+    missing: set[str] | None = None
+
+    def see(self, updated: str | None) -> None:
+        """Take note of an asset that was written."""
+        self.found = True
+        if updated:
+            moment = to_moment(updated)
+            if self.newest is None or moment > self.newest:
+                self.newest = moment
+
+    def to_state(self) -> dict[str, Any]:
+        """What the state keeps of it while listings are open."""
+        return {
+            "since": self.since,
+            "began": self.began and to_text(self.began),
+            "newest": self.newest and to_text(self.newest),
+            "found": self.found,
+            "cut": self.cut,
+            "listings": [listing.to_state() for listing in self.open],
+        }
+
+    @classmethod
+    def from_state(cls, code: str, kept: Mapping[str, Any]) -> FamilyReading:
+        """The reading that a state kept.
+
+        Raises:
+            ValueError, TypeError, KeyError, AttributeError: it is damaged.
+        """
+        return cls(
+            code,
+            since=kept["since"],
+            began=kept["began"] and to_moment(kept["began"]),
+            newest=kept["newest"] and to_moment(kept["newest"]),
+            found=bool(kept["found"]),
+            open=[Listing.from_state(listing) for listing in kept["listings"]],
+            resumed=True,
+            cut=bool(kept["cut"]),
+        )
+
+
+class Bookmarks:
+    """The partitions of `assets` in a tap's state, by family code.
+
+    Args:
+        bookmarks: the states of all streams, by name, changed in place.
+        warn: told, in one line, what cannot be used.
+    """
+
+    def __init__(self, bookmarks: dict[str, dict[str, Any]], warn: Callable[[str], None]) -> None:
+        self._stream = bookmarks.setdefault(STREAM, {})
+        self._partitions: dict[str, dict[str, Any]] = {
+            partition["context"]["asset_family_code"]: partition for partition in self._stream.get("partitions", [])
+        }
+        self._warn = warn
+
+    def since(self, code: str, asked: Mapping[str, Any], now: datetime | None) -> str | None:
+        """Where a family's next listing starts.
+
+        Args:
+            code: the family's.
+            asked: what the settings narrow in this run.
+            now: by the PIM's clock; none where it is unknown.
+
+        Returns:
+            The moment after which assets are asked for; none where no bookmark answers this run's question.
+        """
+        partition = self._partitions.get(code, {})
+        value = partition.get("replication_key_value")
+        if not value:
+            return None
+        if partition.get("asked", {}) != asked:
+            self._warn(f"Family {code!r} is read whole: its bookmark belongs to other settings.")
+            return None
+        if now is not None and to_moment(value) > now:
+            self._warn(f"Family {code!r} is read whole: its bookmark {value} lies in the future of the PIM.")
+            return None
+        return to_text(to_moment(value))
+
+    def unfinished(
+        self, code: str, since: str | None, asked: Mapping[str, Any], now: datetime | None
+    ) -> FamilyReading | None:
+        """The reading of a family that an earlier run left open, if it can be gone on with.
+
+        Args:
+            code: the family's.
+            since: where a fresh listing would start; one that started elsewhere answers another question.
+            asked: what the settings narrow in this run.
+            now: by the PIM's clock; cursors older than 24 hours are not tried.
+        """
+        partition = self._partitions.get(code, {})
+        kept = partition.get("unfinished")
+        if not kept:
+            return None
+        try:
+            reading = FamilyReading.from_state(code, kept)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            self._warn(f"Family {code!r} is read from its beginning: its unfinished listing in the state is damaged.")
+            return None
+        fresh = reading.began is not None and now is not None and abs(now - reading.began) < CURSOR_LIFE
+        if reading.since != since or kept.get("asked", {}) != asked or not fresh or not reading.open:
+            return None
+        return reading
+
+    def keep_open(self, reading: FamilyReading, asked: Mapping[str, Any]) -> None:
+        """Keep how far a family has been read."""
+        kept = reading.to_state()
+        if asked:
+            kept["asked"] = dict(asked)
+        self._partition(reading.code)["unfinished"] = kept
+
+    def close(self, reading: FamilyReading, value: datetime | None, asked: Mapping[str, Any]) -> None:
+        """A family has been read to its end: move its bookmark, unless the value is none."""
+        if value is None:
+            self.drop_open(reading.code)
+            return
+        partition = self._partition(reading.code)
+        partition.pop("unfinished", None)
+        partition.update(replication_key="updated", replication_key_value=to_text(value))
+        partition.pop("asked", None)
+        if asked:
+            partition["asked"] = dict(asked)
+
+    def drop_open(self, code: str) -> None:
+        """Forget how far a family had been read, not its bookmark."""
+        partition = self._partitions.get(code)
+        if partition is None:
+            return
+        partition.pop("unfinished", None)
+        if partition.keys() == {"context"}:
+            self._remove(code)
+
+    def keep_only(self, codes: Collection[str]) -> None:
+        """Forget the families that the PIM does not list any more."""
+        for code in self._partitions.keys() - set(codes):
+            self._remove(code)
+
+    def _partition(self, code: str) -> dict[str, Any]:
+        partition = self._partitions.get(code)
+        if partition is None:
+            partition = self._partitions[code] = {"context": {"asset_family_code": code}}
+            self._stream.setdefault("partitions", []).append(partition)
+        return partition
+
+    def _remove(self, code: str) -> None:
+        self._stream["partitions"].remove(self._partitions.pop(code))
+
+
+def readable(state: Any, warn: Callable[[str], None]) -> dict[str, Any]:
+    """The state as far as it can be used.
+
+    Args:
+        state: what a state file holds.
+        warn: told, in one line, what is left out.
+
+    Returns:
+        A state in the SDK's layout, one partition a family.
+
+    Raises:
+        UnreadableState: it is damaged, so that nothing can be concluded from it.
+    """
+    if not isinstance(state, dict):
+        raise UnreadableState("The state is not a JSON object.")
+    if state.get("type") == "STATE" and isinstance(state.get("value"), dict):
+        state = state["value"]
+    bookmarks = state.get("bookmarks", {})
+    if not isinstance(bookmarks, dict):
+        raise UnreadableState("The state is damaged: `bookmarks` is not an object.")
+    if state and "bookmarks" not in state:
+        warn("The state holds no bookmarks: everything is read.")
+    for name, stream in bookmarks.items():
+        if not isinstance(stream, dict) or not isinstance(stream.get("partitions", []), list):
+            raise UnreadableState(f"The state is damaged: that of the stream {name!r} is not in the SDK's layout.")
+    kept: dict[str, Any] = {name: stream for name, stream in bookmarks.items() if name != STREAM}
+    if STREAM in bookmarks:
+        kept[STREAM] = {**bookmarks[STREAM], "partitions": _one_a_family(bookmarks[STREAM], warn)}
+        if not kept[STREAM]["partitions"]:
+            del kept[STREAM]["partitions"]
+    return {**state, "bookmarks": kept} if state else {}
+
+
+def _one_a_family(stream: Mapping[str, Any], warn: Callable[[str], None]) -> list[dict[str, Any]]:
+    families: dict[str, dict[str, Any]] = {}
+    partitions: list[Any] = stream.get("partitions", [])
+    for partition in partitions:
+        context = partition.get("context") if isinstance(partition, dict) else None
+        code = context.get("asset_family_code") if isinstance(context, dict) else None
+        if not isinstance(code, str):
+            warn("The state holds a partition of `assets` that names no family: it is left out.")
+            continue
+        value = _moment(partition.get("replication_key_value"))
+        if value is None and partition.get("replication_key_value") is not None:
+            warn(f"The state's bookmark of family {code!r} is no date: the family is read whole.")
+        cleaned = {**partition, "context": {"asset_family_code": code}}
+        if value is None or partition.get("replication_key", "updated") != "updated":
+            cleaned.pop("replication_key_value", None)
+        families[code] = _older(families[code], cleaned) if code in families else cleaned
+    return list(families.values())
+
+
+def _older(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    return min(
+        first, second, key=lambda partition: _moment(partition.get("replication_key_value")) or to_moment("0001-01-01")
+    )
+
+
+def _moment(value: object) -> datetime | None:
+    try:
+        return to_moment(value) if isinstance(value, str) else None
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,139 @@
+"""Laws of questions and listings."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_akeneo_assets.listings import (
+    MAX_EMPTY_PAGES,
+    MAX_URL_LENGTH,
+    Circling,
+    Cutter,
+    Listing,
+    Question,
+    code_listings,
+    merge_search,
+    path_and_query,
+    quantiles,
+    to_moment,
+    to_text,
+)
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+seconds = st.integers(0, 400).map(lambda offset: START + timedelta(seconds=offset))
+
+
+def gives(listing: Listing, moment: datetime) -> bool:
+    """Whether the API's strict, whole-second filters let a moment through."""
+    second = to_text(moment)
+    return (not listing.updated_after or second > listing.updated_after) and (
+        not listing.updated_before or second < listing.updated_before
+    )
+
+
+@given(st.lists(seconds, min_size=1, max_size=60), st.integers(2, 20), seconds, st.none() | seconds)
+def test_ranges_give_what_the_whole_gives_and_nothing_twice(
+    sample: list[datetime], parts: int, moment: datetime, after: datetime | None
+) -> None:
+    whole = Listing(to_text(after) if after else None)
+    ranges = whole.cut(quantiles(sample, parts))
+    assert sum(gives(part, moment) for part in ranges) == gives(whole, moment)
+
+
+def test_one_moment_cannot_be_cut() -> None:
+    assert quantiles([START] * 300, 16) == []
+
+
+def test_a_sample_is_used_once_when_its_last_page_has_been_read() -> None:
+    listing = Listing()
+    cutter = Cutter(listing, 16)
+    seen = []
+    for page in range(5):
+        listing.check([f"{page}-{number}" for number in range(100)], f"?page={page}")
+        moments = {f"{page}-{number}": to_text(START + timedelta(hours=page * 100 + number)) for number in range(100)}
+        seen.append(cutter.see([{"code": code, "updated": updated} for code, updated in moments.items()]))
+    assert seen == [False, False, True, False, False]
+    assert len(cutter.ranges) == 16
+    assert cutter.probe in cutter.ranges
+
+
+codes = st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=80), max_size=200)
+
+
+@given(codes)
+def test_codes_are_asked_for_once_each_in_short_urls(wanted: list[str]) -> None:
+    base = "https://pim.example/api/rest/v1/asset-families/family/assets?"
+
+    def url(listing: Listing) -> str:
+        parameters = Question(locales=("en_US",)).parameters(listing.conditions)
+        return base + "&".join(f"{name}={quote(value, safe='')}" for name, value in parameters.items())
+
+    listings = list(code_listings(wanted, lambda listing: len(url(listing))))
+    assert [code for listing in listings for code in listing.codes] == list(dict.fromkeys(wanted))
+    assert all(len(url(listing)) < MAX_URL_LENGTH for listing in listings)
+
+
+NEWER = {"updated": [{"operator": ">", "value": "2026-01-01T00:00:00Z"}]}
+IN = {"operator": "IN", "value": ["a"]}
+
+
+@pytest.mark.parametrize(
+    ("search", "merged"),
+    [
+        ({}, NEWER),
+        ({"code": [IN]}, {"code": [IN], **NEWER}),
+        ({"code": IN}, {"code": IN, **NEWER}),
+        (
+            {"updated": [{"operator": "<", "value": "2027-01-01T00:00:00Z"}]},
+            {"updated": [{"operator": "<", "value": "2027-01-01T00:00:00Z"}, *NEWER["updated"]]},
+        ),
+        (
+            {"updated": {"operator": "<", "value": "2027-01-01T00:00:00Z"}},
+            {"updated": [{"operator": "<", "value": "2027-01-01T00:00:00Z"}, *NEWER["updated"]]},
+        ),
+        ({"and": [{"code": [IN]}]}, {"and": [{"code": [IN]}, NEWER]}),
+        ({"or": [{"code": [IN]}, {"x": IN}]}, {"and": [{"or": [{"code": [IN]}, {"x": IN}]}, NEWER]}),
+    ],
+)
+def test_a_search_keeps_its_form(search: dict[str, object], merged: dict[str, object]) -> None:
+    assert merge_search(search, NEWER) == merged
+    assert merge_search(search, {}) == search
+
+
+@given(st.integers(1, 9), st.booleans())
+def test_a_circle_ends_within_30_requests(length: int, fresh_links: bool) -> None:  # noqa: FBT001
+    listing = Listing()
+    with pytest.raises(Circling):
+        for request in range(30):
+            page = request % length
+            listing.check([f"{page}"], f"?cursor={request if fresh_links else page}")
+
+
+def test_empty_pages_are_borne_but_not_for_ever() -> None:
+    listing = Listing()
+    for page in range(MAX_EMPTY_PAGES):
+        listing.check([], f"?{page}")
+    listing.check(["asset"], "?x")
+    with pytest.raises(Circling):
+        for page in range(MAX_EMPTY_PAGES + 1):
+            listing.check([], f"?y{page}")
+
+
+def test_moments_are_read_with_or_without_an_offset() -> None:
+    assert to_text(to_moment("2026-01-31")) == "2026-01-31T00:00:00Z"
+    assert to_text(to_moment("2026-01-31T10:00:00+02:00")) == "2026-01-31T08:00:00Z"
+
+
+def test_a_link_is_kept_without_its_origin() -> None:
+    assert path_and_query("http://internal:8080/api/rest/v1/x?a=1&b=%2B") == "/api/rest/v1/x?a=1&b=%2B"
+
+
+def test_a_listing_survives_the_state() -> None:
+    listing = Listing("2026-01-01T00:00:00Z", None, next="/api/rest/v1/x?a=1")
+    again = Listing.from_state(listing.to_state())
+    assert (again.conditions, again.next, again.resumed) == (listing.conditions, listing.next, True)
