@@ -1,0 +1,283 @@
+"""The assets of many families on their way, and the values that come with them.
+
+A family is read by one listing or, when it turns out long, by several at once, each with its own range of `updated`.
+Only so many listings are open at once that the state stays small; those with the fewest pages read go first.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from tap_akeneo_assets import errors, php
+from tap_akeneo_assets.client import encode_segment
+from tap_akeneo_assets.listings import Cutter, Listing, code_listings, path_and_query, to_text
+from tap_akeneo_assets.state import FamilyReading, bookmark
+from tap_akeneo_assets.values import needs_attributes, value_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+    from datetime import datetime
+
+    from tap_akeneo_assets.client import Answer
+    from tap_akeneo_assets.extraction import Extraction, Family
+    from tap_akeneo_assets.reading import Reading, Ticket
+    from tap_akeneo_assets.settings import Settings
+    from tap_akeneo_assets.state import Bookmarks
+    from tap_akeneo_assets.sync import AkeneoStream
+
+MAX_OPEN_LISTINGS = 64
+RANGES_A_WORKER = 4
+PAGES_RANK = 1
+
+
+class AssetReading:
+    """Reads the assets of families as they are added.
+
+    Args:
+        run: gives answers and takes failures.
+        assets: the stream of assets.
+        values: the stream of their values.
+        settings: the tap's.
+        bookmarks: where families start, and what is kept of them.
+    """
+
+    def __init__(
+        self, run: Extraction, assets: AkeneoStream, values: AkeneoStream, settings: Settings, bookmarks: Bookmarks
+    ) -> None:
+        self._run = run
+        self._assets = assets
+        self._values = values
+        self._settings = settings
+        self._bookmarks = bookmarks
+        self._coming: deque[Family] = deque()
+        self._open = 0
+        self._readings: dict[str, FamilyReading] = {}
+
+    @property
+    def writes_values(self) -> bool:
+        """Whether values are typed in this run, for which attributes may be needed."""
+        return self._values.wanted
+
+    def add(self, family: Family) -> None:
+        """Read a family's assets when there is room for its listings."""
+        if self._assets.wanted:
+            self._coming.append(family)
+            self._begin_families()
+
+    def keep_open(self) -> None:
+        """Note in the state how far all open families have been read."""
+        for reading in self._readings.values():
+            self._bookmarks.keep_open(reading, self._settings.question.narrowed)
+
+    # Families
+
+    def _begin_families(self) -> None:
+        while self._coming and self._open < MAX_OPEN_LISTINGS:
+            self._begin(self._coming.popleft())
+
+    def _begin(self, family: Family) -> None:
+        if family.code in self._settings.asset_codes:
+            self._begin_codes(family, self._settings.asset_codes[family.code])
+            return
+        asked, now = self._settings.question.narrowed, self._run.now
+        since = self._bookmarks.since(family.code, asked, now) if self._assets.incremental else None
+        since = since or self._settings.start_date
+        reading = self._bookmarks.unfinished(family.code, since, asked, now)
+        if reading is None:
+            reading = FamilyReading(family.code, since, open=[Listing(since)])
+        else:
+            self._run.leave_out(self._assets)
+        self._readings[family.code] = reading
+        for listing in reading.open:
+            self._start(family, reading, listing)
+
+    def _start(self, family: Family, reading: FamilyReading, listing: Listing, ticket: Ticket | None = None) -> None:
+        self._open += 1
+        self._run.reader.start(self._guard(family, reading, listing, ticket or self._ask(family, listing)))
+
+    def _guard(self, family: Family, reading: FamilyReading, listing: Listing, ticket: Ticket) -> Reading:
+        yield from self._run.guard(family.code, [self._assets], self._read(family, reading, listing, ticket))
+        self._open -= 1
+        self._begin_families()
+
+    def _begin_codes(self, family: Family, codes: Sequence[str]) -> None:
+        """Read only some assets of a family, whole and whatever its bookmark says, which stays as it is."""
+        path = self._path(family)
+        listings = list(code_listings(codes, lambda listing: self._run.url_length(path, self._parameters(listing))))
+        reading = FamilyReading(family.code, open=listings, missing=set(codes))
+        for listing in listings:
+            self._start(family, reading, listing)
+
+    def _end_listing(self, family: Family, reading: FamilyReading, listing: Listing) -> None:
+        reading.open.remove(listing)
+        if reading.open:
+            return
+        if reading.missing is not None:
+            self._warn_of_missing(family, reading.missing)
+            return
+        lookback = timedelta(seconds=self._settings.lookback_seconds)
+        if reading.cut and reading.began is not None:
+            reading.cut = False
+            reading.written.clear()
+            moved = Listing(max(filter(None, (reading.since, to_text(reading.began - lookback)))))
+            reading.open.append(moved)
+            self._start(family, reading, moved)
+            return
+        del self._readings[family.code]
+        moves = self._assets.incremental and reading.found and not reading.damaged
+        value = bookmark(reading.newest, reading.began, lookback) if moves else None
+        self._bookmarks.close(reading, value, self._settings.question.narrowed)
+
+    def _warn_of_missing(self, family: Family, missing: set[str]) -> None:
+        if missing:
+            self._run.warn(f"Family {family.code!r} has no assets {', '.join(map(repr, sorted(missing)))}.")
+
+    # Pages
+
+    def _read(self, family: Family, reading: FamilyReading, listing: Listing, ticket: Ticket) -> Reading:
+        """Read a listing to its end, or until it is cut into several."""
+        cutter = Cutter(listing, RANGES_A_WORKER * self._settings.max_concurrency)
+        may_cut = self._may_cut(reading, listing)
+        probe: Ticket | None = None
+        coming: Ticket | None = ticket
+        while coming:
+            try:
+                answer, data = yield from self._run.answer(coming)
+            except errors.Refused as refusal:
+                coming = yield from self._after_refusal(family, reading, listing, refusal)
+                continue
+            reading.began = reading.began or _beginning(answer)
+            records = self._records(family, reading, php.items(data))
+            link = php.next_link(data)
+            listing.check([record["code"] for record in records], link)
+            if probe and link and (yield from self._is_long(probe)):
+                yield from self._write(family, reading, records)
+                reading.written |= cutter.written
+                reading.written |= {record["code"]: record.get("updated") for record in records}
+                self._cut(family, reading, listing, cutter, probe)
+                return
+            probe = None
+            coming = self._ask(family, listing, link) if link and self._assets.wanted else None
+            if may_cut and cutter.see(records) and link:
+                probe = self._ask(family, cutter.probe)
+            self._run.reader.send()
+            yield from self._write(family, reading, records)
+            listing.next = link and path_and_query(link)
+        if listing.next is None:
+            self._end_listing(family, reading, listing)
+
+    def _records(self, family: Family, reading: FamilyReading, items: Sequence[object]) -> list[dict[str, Any]]:
+        records = self._run.records(self._assets, items, {"asset_family_code": family.code}, family.code)
+        reading.damaged = reading.damaged or len(records) < len(items)
+        return records
+
+    def _write(self, family: Family, reading: FamilyReading, records: list[dict[str, Any]]) -> Reading:
+        """Write a page: assets, and the values of those that the stream map of assets lets through."""
+        if reading.written:
+            nothing = object()
+            records = [
+                record for record in records if reading.written.get(record["code"], nothing) != record.get("updated")
+            ]
+        if reading.missing is not None:
+            reading.missing.difference_update(record["code"] for record in records)
+        rows: list[dict[str, Any]] = []
+        unparsed: set[tuple[str, str]] = set()
+        if self._values.selected:
+            if any(map(needs_attributes, records)):
+                yield from self._wait_for_attributes(family)
+            for record in filter(self._assets.keeps, records):
+                rows += value_rows(record, family.attributes, unparsed)
+            self._warn_of_unparsed(family, unparsed)
+        for record in records:
+            reading.see(record.get("updated"))
+        self._assets.emit(records)
+        self._values.emit(rows)
+
+    def _warn_of_unparsed(self, family: Family, unparsed: set[tuple[str, str]]) -> None:
+        for attribute, kind in sorted(unparsed):
+            self._run.warn_once(
+                f"Family {family.code!r}: the attribute {attribute!r} has values that are no {kind}: see `raw_value`.",
+                family.code,
+                attribute,
+            )
+
+    def _wait_for_attributes(self, family: Family) -> Reading:
+        ticket = self._run.start_attributes(family)
+        if family.attributes is None:
+            yield ticket
+        if family.attributes is None:
+            raise errors.DamagedPage("The values cannot be typed, since the attributes could not be read.")
+
+    # Refusals
+
+    def _after_refusal(
+        self, family: Family, reading: FamilyReading, listing: Listing, refusal: errors.Refused
+    ) -> Generator[Ticket, Answer, Ticket | None]:
+        if listing.resumed and listing.next:
+            self._run.warn(f"Family {family.code!r}: the PIM refuses to go on with an earlier listing; it starts anew.")
+            listing.next, listing.resumed = None, False
+            return self._ask(family, listing)
+        if listing.codes and not listing.pages and not self._settings.question.search:
+            yield from self._read_one_by_one(family, reading, listing)
+            return None
+        raise refusal
+
+    def _read_one_by_one(self, family: Family, reading: FamilyReading, listing: Listing) -> Reading:
+        """Before 7.0 there is no filter on codes."""
+        path = self._path(family)
+        tickets = [self._run.ask(f"{path}/{encode_segment(code)}", rank=(PAGES_RANK, 0)) for code in listing.codes]
+        for ticket in tickets:
+            try:
+                _, data = yield from self._run.answer(ticket)
+            except errors.NotFound:
+                continue
+            yield from self._write(family, reading, self._records(family, reading, [data]))
+
+    # Cutting a long listing
+
+    def _may_cut(self, reading: FamilyReading, listing: Listing) -> bool:
+        """Whether several listings could be faster than one; a range is cut again only for workers without work."""
+        return (
+            self._settings.max_concurrency > 1
+            and not listing.resumed
+            and not listing.codes
+            and self._open < MAX_OPEN_LISTINGS
+            and (not reading.cut or self._run.reader.idle)
+        )
+
+    def _is_long(self, probe: Ticket) -> Generator[Ticket, Answer, bool]:
+        """Whether the listing of one range, asked for as a probe, has more than a page."""
+        try:
+            _, data = yield from self._run.answer(probe)
+            return php.next_link(data) is not None
+        except errors.Fatal:
+            raise
+        except (errors.RequestFailed, php.Misshapen):
+            return False
+
+    def _cut(self, family: Family, reading: FamilyReading, listing: Listing, cutter: Cutter, probe: Ticket) -> None:
+        reading.cut = True
+        reading.open.remove(listing)
+        reading.open += cutter.ranges
+        for part in cutter.ranges:
+            self._start(family, reading, part, probe if part is cutter.probe else None)
+
+    # Requests
+
+    def _ask(self, family: Family, listing: Listing, link: str | None = None) -> Ticket:
+        rank = (PAGES_RANK, listing.pages)
+        return self._run.ask(self._path(family), self._parameters(listing), link or listing.next, rank=rank)
+
+    def _parameters(self, listing: Listing) -> dict[str, str]:
+        return self._settings.question.parameters(listing.conditions)
+
+    def _path(self, family: Family) -> str:
+        return self._assets.path.format(asset_family_code=family.path_code)
+
+
+def _beginning(answer: Answer) -> datetime | None:
+    """When what led to an answer began, by the PIM's clock, whose seconds are whole."""
+    return answer.date and answer.date - timedelta(seconds=math.ceil(answer.elapsed))

@@ -1,0 +1,332 @@
+"""The tap's settings: what they are called, what they mean, and what is wrong with them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from singer_sdk import typing as th
+
+from tap_akeneo_assets.auth import AppToken, PasswordGrant
+from tap_akeneo_assets.client import base_url
+from tap_akeneo_assets.listings import Question, to_moment, to_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tap_akeneo_assets.auth import Credentials
+
+CONNECTION = ("client_id", "client_secret", "username", "password")
+SECRET = ("client_secret", "password", "access_token")
+HANDED_ON = (
+    "max_concurrency",
+    "max_requests_per_second",
+    "lookback_seconds",
+    "request_timeout_seconds",
+    "max_retries",
+    "user_agent",
+)
+CODES_COLUMNS = ("asset_family_code", "asset_code")
+
+SCHEMA: dict[str, Any] = th.PropertiesList(
+    th.Property(
+        "api_url",
+        th.StringType,
+        required=True,
+        title="API URL",
+        description="The PIM's address, such as `https://my-pim.cloud.akeneo.com`.",
+    ),
+    th.Property(
+        "client_id", th.StringType, title="Client ID", description="The connection's client ID, from its settings page."
+    ),
+    th.Property(
+        "client_secret",
+        th.StringType,
+        secret=True,
+        title="Client secret",
+        description="The connection's secret.",
+    ),
+    th.Property("username", th.StringType, title="Username", description="The connection's API user."),
+    th.Property(
+        "password",
+        th.StringType,
+        secret=True,
+        title="Password",
+        description="The password of the connection's API user.",
+    ),
+    th.Property(
+        "access_token",
+        th.StringType,
+        secret=True,
+        title="Access token",
+        description="An App's token, instead of the four settings of a connection.",
+    ),
+    th.Property(
+        "start_date",
+        th.DateTimeType,
+        title="Start date",
+        description=(
+            "The earliest `updated` of assets that a first sync reads, such as `2026-01-31` or `2026-01-31T08:00:00Z`; "
+            "UTC where it names no offset."
+        ),
+    ),
+    th.Property(
+        "asset_families",
+        th.ArrayType(th.StringType),
+        title="Asset families",
+        description="Codes of the only families to read, each by its own endpoint. All when unset.",
+    ),
+    th.Property(
+        "asset_codes",
+        th.ObjectType(additional_properties=th.ArrayType(th.StringType)),
+        title="Asset codes",
+        description=(
+            "Per family code, the codes of the only assets to read in it. Without `asset_families`, only the families "
+            "named here are read."
+        ),
+    ),
+    th.Property(
+        "asset_codes_file",
+        th.StringType,
+        title="Asset codes file",
+        description=(
+            "The same from a file, a path or fsspec URL: `.json` with that object, or `.csv` with the columns "
+            "`asset_family_code` and `asset_code`. Not together with `asset_codes`."
+        ),
+    ),
+    th.Property(
+        "channel",
+        th.StringType,
+        title="Channel",
+        description="Code of the only channel whose values are read; values without a channel always are.",
+    ),
+    th.Property(
+        "locales",
+        th.ArrayType(th.StringType),
+        title="Locales",
+        description="Codes of the only locales whose values are read; values without a locale always are.",
+    ),
+    th.Property(
+        "search",
+        th.ObjectType(additional_properties=True),
+        title="Search",
+        description="Further conditions for the list of assets, in the API's own format.",
+    ),
+    th.Property(
+        "with_asset_auto_tags",
+        th.BooleanType,
+        default=False,
+        title="With automatic tags",
+        description="Ask for the labels of automatic tags.",
+    ),
+    th.Property(
+        "max_concurrency",
+        th.IntegerType(minimum=1, maximum=10),
+        default=4,
+        title="Requests in flight",
+        description="How many requests may be in flight at once. The vendor allows 4 per connection.",
+    ),
+    th.Property(
+        "max_requests_per_second",
+        th.NumberType(minimum=0),
+        default=100,
+        title="Requests per second",
+        description="How many requests may be sent in a second; 0 for no limit. The vendor allows 100 per PIM.",
+    ),
+    th.Property(
+        "lookback_seconds",
+        th.IntegerType(minimum=0),
+        default=300,
+        title="Lookback",
+        description="An incremental sync starts at least so many seconds before the last one's listing began.",
+    ),
+    th.Property(
+        "request_timeout_seconds",
+        th.NumberType(exclusive_minimum=0),
+        default=60,
+        title="Request timeout",
+        description="How long to wait for a connection and for each read, in seconds.",
+    ),
+    th.Property(
+        "max_retries",
+        th.IntegerType(minimum=0),
+        default=8,
+        title="Retries",
+        description="How often a request that failed in passing is sent again.",
+    ),
+    th.Property(
+        "user_agent",
+        th.StringType,
+        title="User agent",
+        description="The `User-Agent` of all requests; the tap's name and version when unset.",
+    ),
+    th.Property(
+        "emit_activate_version_messages",
+        th.BooleanType,
+        default=False,
+        title="Emit `ACTIVATE_VERSION` messages",
+        description="At the end of a complete full-table sync, tell the target which rows are gone from the PIM.",
+    ),
+).to_dict()
+
+
+class WrongSettings(ValueError):  # noqa: N818  # reads as what it says
+    """Settings that cannot be used; `lines` says why, a line each."""
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__(" ".join(lines))
+        self.lines = lines
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings, checked and ready for use.
+
+    Attributes:
+        api_url: the address below which the API's root lies, without a slash at its end.
+        families: the only ones to read, by code; none for all.
+        asset_codes: in these families only these assets.
+        start_date: the earliest `updated` of a first sync, as the API's filters take it.
+    """
+
+    api_url: str
+    credentials: Credentials
+    question: Question
+    families: Sequence[str] | None = None
+    asset_codes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    start_date: str | None = None
+    max_concurrency: int = 4
+    max_requests_per_second: float = 100
+    lookback_seconds: int = 300
+    request_timeout_seconds: float = 60
+    max_retries: int = 8
+    user_agent: str | None = None
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> Settings:
+        """Check a configuration that fits `SCHEMA`, and read the file that it names.
+
+        Raises:
+            WrongSettings: it cannot be used.
+        """
+        lines: list[str] = []
+        url, credentials, start_date, asset_codes = (
+            _collect(lines, part, config) for part in (_api_url, _credentials, _start_date, _asset_codes)
+        )
+        if lines:
+            raise WrongSettings(*lines)
+        return cls(
+            api_url=url,
+            credentials=credentials,
+            question=Question.of(config),
+            families=_families(config, asset_codes),
+            asset_codes=asset_codes or {},
+            start_date=start_date,
+            **{name: config[name] for name in HANDED_ON if config.get(name) is not None},
+        )
+
+    @property
+    def narrows_assets(self) -> bool:
+        """Whether they leave out assets, or values of assets, that the PIM has."""
+        return bool(self.question.narrowed or self.start_date or self.asset_codes)
+
+
+def _collect(lines: list[str], part: Any, config: Mapping[str, Any]) -> Any:  # noqa: ANN401  # whatever the part gives
+    try:
+        return part(config)
+    except ValueError as error:
+        lines.append(str(error))
+        return None
+
+
+def _api_url(config: Mapping[str, Any]) -> str:
+    url: str = config["api_url"]
+    return base_url(url)
+
+
+def _credentials(config: Mapping[str, Any]) -> Credentials:
+    if token := config.get("access_token"):
+        return AppToken(token)
+    missing = [name for name in CONNECTION if not config.get(name)]
+    if missing:
+        raise ValueError(
+            f"Credentials are missing: set {', '.join(missing)} of a connection"
+            + (", or access_token of an App instead." if len(missing) == len(CONNECTION) else ".")
+        )
+    return PasswordGrant(*(config[name] for name in CONNECTION))
+
+
+def _families(config: Mapping[str, Any], asset_codes: Mapping[str, object] | None) -> Sequence[str] | None:
+    named = config.get("asset_families") or asset_codes
+    return None if named is None else tuple(dict.fromkeys(named))
+
+
+def _start_date(config: Mapping[str, Any]) -> str | None:
+    value = config.get("start_date")
+    if not value:
+        return None
+    try:
+        return to_text(to_moment(value))
+    except (ValueError, OverflowError):
+        raise ValueError(f"start_date: {value!r} is no date; 2026-01-31 or 2026-01-31T08:00:00Z would be.") from None
+
+
+def _asset_codes(config: Mapping[str, Any]) -> Mapping[str, Sequence[str]] | None:
+    path = config.get("asset_codes_file")
+    if not path:
+        return {family: codes or [] for family, codes in (config.get("asset_codes") or {}).items()} or None
+    if config.get("asset_codes"):
+        raise ValueError("asset_codes and asset_codes_file are set: only one of them can be.")
+    return _parse_codes(path, _read_text(path))
+
+
+def _read_text(path: str) -> str:
+    import fsspec  # noqa: PLC0415  # slow to import, and seldom needed
+
+    try:
+        with fsspec.open(path, "rb") as file:
+            content: bytes = file.read()
+            return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError(f"asset_codes_file: {path!r} is no UTF-8 text.") from None
+    except Exception as error:  # noqa: BLE001  # each file system of fsspec has errors of its own
+        raise ValueError(f"asset_codes_file: {path!r} cannot be read ({type(error).__name__}).") from None
+
+
+def _parse_codes(path: str, text: str) -> dict[str, list[str]]:
+    if path.lower().endswith(".csv"):
+        return _codes_from_csv(path, text)
+    if path.lower().endswith(".json"):
+        return _codes_from_json(path, text)
+    raise ValueError(f"asset_codes_file: {path!r} is neither .json nor .csv.")
+
+
+def _codes_from_json(path: str, text: str) -> dict[str, list[str]]:
+    try:
+        families = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ValueError(f"asset_codes_file: {path!r} is no JSON.") from None
+    if not isinstance(families, dict) or not all(
+        isinstance(codes, list) and all(isinstance(code, str) for code in codes) for codes in families.values()
+    ):
+        raise ValueError(f"asset_codes_file: {path!r} is no object of family codes with arrays of asset codes.")
+    return families
+
+
+def _codes_from_csv(path: str, text: str) -> dict[str, list[str]]:
+    rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    families: dict[str, list[str]] = {}
+    try:
+        if not set(CODES_COLUMNS) <= set(rows.fieldnames or ()):
+            raise ValueError(f"asset_codes_file: {path!r} lacks the columns {' and '.join(CODES_COLUMNS)}.")
+        for row in rows:
+            family, asset = (row[name] for name in CODES_COLUMNS)
+            if not family or not asset:
+                raise ValueError(f"asset_codes_file: line {rows.line_num} of {path!r} lacks a code.")
+            families.setdefault(family, []).append(asset)
+    except csv.Error as error:
+        raise ValueError(f"asset_codes_file: {path!r} is no CSV: {error}.") from None
+    return families

@@ -1,0 +1,166 @@
+"""The tap: its settings, its streams, and its command line."""
+
+from __future__ import annotations
+
+import gc
+import io
+import json
+import logging
+import os
+import re
+import sys
+from typing import IO, TYPE_CHECKING, Any, ClassVar, NoReturn
+
+import click
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.singerlib import Catalog
+
+from tap_akeneo_assets import settings, streams
+from tap_akeneo_assets.client import Client
+from tap_akeneo_assets.errors import AkeneoError
+from tap_akeneo_assets.extraction import Extraction
+from tap_akeneo_assets.settings import Settings, WrongSettings
+from tap_akeneo_assets.state import Bookmarks, UnreadableState, readable
+from tap_akeneo_assets.sync import AkeneoTap
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from singer_sdk import Stream
+
+
+class TapAkeneoAssets(AkeneoTap):
+    """Singer tap for the assets of an Akeneo PIM."""
+
+    name = "tap-akeneo-assets"
+    config_jsonschema: ClassVar[dict[str, Any]] = settings.SCHEMA
+
+    def __init__(self, *, validate_config: bool = True, **kwargs: Any) -> None:  # noqa: ANN401  # the SDK's own
+        try:
+            super().__init__(validate_config=validate_config, **kwargs)
+            if validate_config:
+                self.settings = Settings.of(self.config)
+                self.client = self._connect(self.settings)
+        except ConfigValidationError as error:
+            lines = [_without_secrets(line) for line in error.errors]
+            raise ConfigValidationError(str(error), errors=lines, schema=error.schema) from None
+        except WrongSettings as error:
+            raise ConfigValidationError(str(error), errors=list(error.lines), schema={}) from None
+
+    def _connect(self, config: Settings) -> Client:
+        try:
+            return Client(
+                api_url=config.api_url,
+                credentials=config.credentials,
+                request_timeout_seconds=config.request_timeout_seconds,
+                max_retries=config.max_retries,
+                max_requests_per_second=config.max_requests_per_second,
+                user_agent=config.user_agent or f"{self.name}/{self.plugin_version}",
+                stop=self.stop,
+            )
+        except ValueError as error:
+            raise WrongSettings(str(error)) from None
+
+    def discover_streams(self) -> Sequence[Stream]:
+        """All streams, parents before their children."""
+        return [
+            streams.AssetFamilies(self),
+            streams.AssetAttributes(self),
+            streams.AttributeOptions(self),
+            streams.Assets(self),
+            streams.AssetValues(self),
+        ]
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take over a state as far as it can be read.
+
+        Raises:
+            UnreadableState: it is damaged.
+        """
+        super().load_state(readable(state, self.logger.warning))
+
+    def extract(self) -> bool:
+        """Read all streams and write them; whether everything could be had."""
+        self.client.redactor.install(*logging.getLogger().handlers)
+        bookmarks = Bookmarks(self.state.setdefault("bookmarks", {}), self.logger.warning)
+        return Extraction(self, self.client, self.settings, bookmarks).run()
+
+    @classmethod
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:  # noqa: ANN401  # as in the SDK
+        """Read the files of `--config`.
+
+        Raises:
+            click.ClickException: one of them cannot be read.
+        """
+        try:
+            return super().cb_config(ctx, param, value)
+        except (OSError, ValueError, TypeError) as error:
+            reason = "there is no such file" if isinstance(error, FileNotFoundError) else "it is no JSON object"
+            files = ", ".join(path for path in value if path != "ENV")
+            raise click.ClickException(f"--config {files}: {reason}.") from None
+
+    @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """The command line, with its files checked before anything is done with them."""
+        command = super().get_singer_command()
+        for option in command.params:
+            if option.name in ("catalog", "state"):
+                option.is_eager = True
+                option.callback = _checked
+        return command
+
+
+def _checked(_: click.Context, option: click.Parameter, file: IO[str] | None) -> IO[str] | None:
+    if file is None:
+        return None
+    try:
+        content = json.loads(text := file.read())
+        if option.name == "state":
+            readable(content, lambda _: None)
+        else:
+            Catalog.from_dict(content)
+    except UnreadableState as error:
+        raise click.ClickException(f"--state {file.name}: {error}") from None
+    except (ValueError, RecursionError):
+        raise click.ClickException(f"--{option.name} {file.name}: it is no JSON.") from None
+    except (KeyError, TypeError, AttributeError):
+        raise click.ClickException(f"--{option.name} {file.name}: it is no Singer catalog.") from None
+    return io.StringIO(text)
+
+
+def _without_secrets(line: str) -> str:
+    """A complaint about a setting, without the setting's value where that is secret."""
+    for name in (*settings.SECRET, "api_url"):
+        if line.endswith(f"in config[{name!r}]"):
+            expected = re.search(r"is not of type (.*) in config", line)
+            return f"The value of {name} is not of type {expected[1] if expected else 'string'}."
+    return line
+
+
+def main() -> NoReturn:
+    """Run the command line; foreseeable failures are a line each, and exit status 1."""
+    gc.set_threshold(100_000, 50, 1_000)
+    status = 1
+    try:
+        status = TapAkeneoAssets.cli.main(standalone_mode=False) or 0
+    except SystemExit as ending:
+        status = ending.code if isinstance(ending.code, int) else 0
+    except click.ClickException as error:
+        TapAkeneoAssets.logger.error(error.format_message())
+        status = 1 if isinstance(error, click.BadParameter) else error.exit_code
+    except ConfigValidationError as error:
+        for line in error.errors:
+            TapAkeneoAssets.logger.error(line)
+    except (AkeneoError, UnreadableState) as error:
+        TapAkeneoAssets.logger.error(str(error))
+    _leave(status)
+
+
+def _leave(status: int) -> NoReturn:
+    """Leave without waiting for requests that are still in flight."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        status = status or 1
+    logging.shutdown()
+    os._exit(status)

@@ -1,0 +1,150 @@
+"""Runs of the tap against the sandbox: in this process, or as a user runs it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tap_akeneo_assets.sandbox.server import serve
+from tap_akeneo_assets.sandbox.tokens import CLIENT_ID, CLIENT_SECRET, PASSWORD, USERNAME
+from tap_akeneo_assets.tap import TapAkeneoAssets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from tap_akeneo_assets.sandbox import Pim
+
+CREDENTIALS = {
+    "client_id": CLIENT_ID,
+    "client_secret": CLIENT_SECRET,
+    "username": USERNAME,
+    "password": PASSWORD,
+}
+
+
+@dataclass
+class Run:
+    """What a run wrote, and how it ended."""
+
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    status: int = 0
+    log: str = ""
+
+    @classmethod
+    def of(cls, output: bytes, status: int, log: str = "") -> Run:
+        """Parse an output, of which every line must be a message."""
+        return cls([json.loads(line) for line in output.splitlines()], status, log)
+
+    @property
+    def records(self) -> dict[str, list[dict[str, Any]]]:
+        """The records by stream, in order."""
+        found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for message in self.of_type("RECORD"):
+            found[message["stream"]].append(message["record"])
+        return found
+
+    @property
+    def schemas(self) -> dict[str, dict[str, Any]]:
+        """The SCHEMA messages by stream, of which there must be one each."""
+        messages = self.of_type("SCHEMA")
+        by_stream = {message["stream"]: message for message in messages}
+        assert len(by_stream) == len(messages)
+        return by_stream
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The last state."""
+        value: dict[str, Any] = self.of_type("STATE")[-1]["value"]
+        return value
+
+    @property
+    def bookmarks(self) -> dict[str, str | None]:
+        """The last state's bookmarks by family."""
+        partitions = self.state.get("bookmarks", {}).get("assets", {}).get("partitions", [])
+        return {
+            partition["context"]["asset_family_code"]: partition.get("replication_key_value")
+            for partition in partitions
+        }
+
+    def of_type(self, kind: str) -> list[dict[str, Any]]:
+        """The messages of a type, in order."""
+        return [message for message in self.messages if message["type"] == kind]
+
+
+@contextmanager
+def captured_stdout() -> Iterator[io.BytesIO]:
+    """Collect the bytes written to stdout."""
+    output, before = io.BytesIO(), sys.stdout
+    sys.stdout = io.TextIOWrapper(output, write_through=True)
+    try:
+        yield output
+    finally:
+        sys.stdout.detach()
+        sys.stdout = before
+
+
+def sync(
+    url: str,
+    *,
+    state: dict[str, Any] | None = None,
+    catalog: dict[str, Any] | None = None,
+    **config: Any,  # noqa: ANN401  # settings of any type
+) -> Run:
+    """Sync a PIM in this process."""
+    with captured_stdout() as output:
+        tap = TapAkeneoAssets(config={"api_url": url, **CREDENTIALS, **config}, state=state, catalog=catalog)
+        try:
+            tap.sync_all()
+            status = 0
+        except SystemExit as ending:
+            status = int(ending.code or 0)
+        return Run.of(output.getvalue(), status)
+
+
+def sync_pim(pim: Pim, **settings: Any) -> Run:  # noqa: ANN401  # as `sync` takes them
+    """Serve a PIM for one sync in this process."""
+    with serve(pim) as server:
+        return sync(server.url, **settings)
+
+
+def environment(url: str, **more: str) -> dict[str, str]:
+    """The environment for a tap of its own process."""
+    settings = {"api_url": url, **CREDENTIALS}
+    return {**os.environ, **{f"TAP_AKENEO_ASSETS_{name.upper()}": value for name, value in settings.items()}, **more}
+
+
+def tap(
+    *arguments: str, env: Mapping[str, str] | None = None, timeout: float = 120
+) -> subprocess.CompletedProcess[bytes]:
+    """Run the tap as a user does."""
+    command: Sequence[str] = [sys.executable, "-m", "tap_akeneo_assets", *arguments]
+    return subprocess.run(command, capture_output=True, env=env, timeout=timeout, check=False)  # noqa: S603
+
+
+def select(*streams: str, without: Sequence[tuple[str, str]] = ()) -> dict[str, Any]:
+    """A catalog in which only these streams are selected, and not these fields of them."""
+    catalog = TapAkeneoAssets(config={}, validate_config=False).catalog_dict
+    for entry in catalog["streams"]:
+        for metadata in entry["metadata"]:
+            breadcrumb = metadata["breadcrumb"]
+            if not breadcrumb:
+                metadata["metadata"]["selected"] = entry["tap_stream_id"] in streams
+            elif (entry["tap_stream_id"], breadcrumb[-1]) in without:
+                metadata["metadata"]["selected"] = False
+    return dict(catalog)
+
+
+def full_table(catalog: dict[str, Any]) -> dict[str, Any]:
+    """The same catalog with full-table replication of assets."""
+    for entry in catalog["streams"]:
+        if entry["tap_stream_id"] == "assets":
+            entry["replication_method"] = "FULL_TABLE"
+            entry["metadata"][0]["metadata"]["forced-replication-method"] = "FULL_TABLE"
+    return catalog
