@@ -12,8 +12,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tap_akeneo_assets import errors, php
-from tap_akeneo_assets.client import encode_segment
-from tap_akeneo_assets.listings import Cutter, Listing, code_listings, path_and_query, to_text
+from tap_akeneo_assets.addresses import encode_segment, path_and_query
+from tap_akeneo_assets.listings import Cutter, Listing, code_listings, to_text
 from tap_akeneo_assets.state import FamilyReading, bookmark
 from tap_akeneo_assets.values import needs_attributes, value_rows
 

@@ -120,7 +120,6 @@ class Tokens:
     def __init__(
         self, credentials: Credentials, ask: Callable[[str, Mapping[str, str]], Grant], monotonic: Callable[[], float]
     ) -> None:
-        """Get nothing yet: the first `token()` does."""
         self._credentials = credentials
         self._ask = ask
         self._monotonic = monotonic
@@ -227,10 +226,12 @@ class Redactor(logging.Filter):
 
     A secret of fewer than 4 characters is left alone: blanking it would garble every text, and the next reader could
     tell it from the gaps.
+
+    Args:
+        secrets: what to blank from the beginning on.
     """
 
     def __init__(self, *secrets: str) -> None:
-        """Know these secrets from the beginning on; they are never forgotten."""
         super().__init__()
         self._lock = threading.Lock()
         self._secrets: set[str] = set()

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import logging
 import os
 import random
 import re
 import threading
-import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
-from urllib.parse import quote, unquote, unquote_plus, urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -20,6 +18,7 @@ from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies
 
+from tap_akeneo_assets.addresses import base_url, is_loopback, other_host
 from tap_akeneo_assets.auth import Credentials, Grant, Redactor, Tokens, token_refused
 from tap_akeneo_assets.errors import (
     REST_ROOT,
@@ -37,6 +36,7 @@ from tap_akeneo_assets.errors import (
     judge_answer,
     judge_failure,
 )
+from tap_akeneo_assets.gate import Clock, Gate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -47,14 +47,10 @@ MAX_CONNECTIONS = 10
 MAX_DENIALS = 3
 LOST_IN_A_ROW = 4
 
-DEFAULT_PORTS = {"http": 80, "https": 443}
 JSON_HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
 MEDIA_HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity"}
 
-_PASTED_ROUTE = re.compile(r"/api/(rest|oauth)/v1(/.*)?$")
 _PRINTABLE = re.compile(r"[\x20-\x7e]*")
-# All that a query may hold; what is encoded already stays so.
-_QUERY_CHARACTERS = "!$&'()*+,/:;=?@~%"
 
 logger = logging.getLogger(__name__)
 
@@ -74,80 +70,6 @@ class Answer(NamedTuple):
 
 
 Outcome: TypeAlias = Answer | Retry | AkeneoError
-
-
-class Clock:
-    """Time, and waits that end when the run does.
-
-    Args:
-        stop: set when the run is to end.
-    """
-
-    def __init__(self, stop: threading.Event) -> None:
-        """Watch an event."""
-        self._stop = stop
-
-    def monotonic(self) -> float:
-        """Seconds since some moment."""
-        return time.monotonic()
-
-    def wait(self, seconds: float) -> None:
-        """Wait; not at all when there is nothing to wait for.
-
-        Raises:
-            Stopped: the run is ending.
-        """
-        if self._stop.is_set() or (seconds > 0 and self._stop.wait(seconds)):
-            raise Stopped
-
-
-class Gate:
-    """Where every request waits for its turn: a token bucket, and one pause for all.
-
-    The bucket holds one second's requests, for the vendor tolerates bursts but no constant over-use.
-
-    Args:
-        clock: the time.
-        rate: requests a second; 0 for no limit.
-    """
-
-    def __init__(self, clock: Clock, rate: float) -> None:
-        """Begin with a full bucket."""
-        self._clock = clock
-        self._rate = rate
-        self._lock = threading.Lock()
-        self._not_before = self._filled_at = clock.monotonic()
-        self._left = self._size = max(1.0, rate)
-
-    def enter(self) -> None:
-        """Wait for one's turn.
-
-        Raises:
-            Stopped: the run is ending.
-        """
-        self._clock.wait(0)
-        while (wait := self._claim()) > 0:
-            self._clock.wait(wait)
-
-    def pause(self, seconds: float) -> None:
-        """Let nobody pass for so long, however many are waiting already."""
-        with self._lock:
-            self._not_before = max(self._not_before, self._clock.monotonic() + seconds)
-
-    def _claim(self) -> float:
-        with self._lock:
-            now = self._clock.monotonic()
-            if now < self._not_before:
-                return self._not_before - now
-            if not self._rate:
-                return 0.0
-            self._left = min(self._size, self._left + (now - self._filled_at) * self._rate)
-            self._filled_at = now
-            # Without the tolerance, rounding would make a thread wait once more for next to nothing.
-            if self._left < 1 - 1e-6:
-                return (1 - self._left) / self._rate
-            self._left -= 1
-            return 0.0
 
 
 class Client:
@@ -187,7 +109,6 @@ class Client:
         clock: Clock | None = None,
         random: Callable[[], float] = random.random,
     ) -> None:
-        """Prepare, without any I/O."""
         if not _PRINTABLE.fullmatch(user_agent):
             raise ValueError("user_agent holds line breaks or letters that no header can carry.")
         self.api_url = base_url(api_url)
@@ -211,7 +132,6 @@ class Client:
         self._lock = threading.Lock()
         self._warned: set[str] = set()
         self._answered = False
-        self._good_answers = 0
         self._lost_in_a_row = 0
 
     def get(self, path: str, query: str = "", *, after: Retry | None = None, failures: int = 0) -> Answer:
@@ -234,28 +154,20 @@ class Client:
         asked = Asked("GET", self.api_url, REST_ROOT + path)
         url = f"{asked.url}?{query}" if query else asked.url
         refused: list[str] = []
-        known_good = 0
 
         def attempt() -> Outcome:
-            nonlocal known_good
             outcome = self._try_with_token(asked, url, refused)
-            if isinstance(outcome, Denied) and len(refused) == 1:
-                known_good = self._good_answers
-                if self._tokens.token(refused[0]) != refused[0]:
-                    outcome = self._try_with_token(asked, url, refused)
-            if not isinstance(outcome, Denied):
-                return outcome
-            if len(refused) < MAX_DENIALS:
+            if isinstance(outcome, Denied) and len(refused) == 1 and self._tokens.token(refused[0]) != refused[0]:
+                outcome = self._try_with_token(asked, url, refused)
+            if not isinstance(outcome, Denied) or len(refused) < min(MAX_DENIALS, self._max_retries + 1):
                 return outcome
             line = token_refused(self._credentials, outcome.message)
-            if known_good == self._good_answers:
+            if asked.concerns_all or not self._takes_token():
                 return Fatal(line)
-            # The token is good for others, so it is this resource that answers so.
             return RequestFailed(f"{asked}: {line}", status=401, reason=outcome.message)
 
         answer = self._until_answered(asked, attempt, after, failures)
         with self._lock:
-            self._good_answers += 1
             self._lost_in_a_row = 0
         return answer
 
@@ -322,7 +234,7 @@ class Client:
 
     def _gave_up(self, asked: Asked, retry: Retry, failures: int) -> AkeneoError:
         tries = "once" if failures == 1 else f"{failures} times"
-        line = f"{asked}: asked {tries}, the last answer: {retry.reason}."
+        line = f"{asked.method} {asked.url}: asked {tries}, the last answer: {retry.reason}."
         if asked.is_token:
             return Fatal(line)
         with self._lock:
@@ -338,6 +250,11 @@ class Client:
         with self._lock:
             self._lost_in_a_row = 0
         return True
+
+    def _takes_token(self) -> bool:
+        """Whether the token is good for something else than what has just been refused."""
+        families = Asked("GET", self.api_url, f"{REST_ROOT}/asset-families")
+        return not isinstance(self._try_with_token(families, families.url, []), Denied)
 
     def _try_with_token(self, asked: Asked, url: str, refused: list[str]) -> Outcome:
         """Try once; `refused` are the tokens refused in a row so far, and then those after this try."""
@@ -412,114 +329,3 @@ class Client:
                 return
             self._warned.add(line)
         logger.warning("%s", line)
-
-
-def base_url(text: str) -> str:
-    """The PIM's address in one form: scheme, host, the port if it is not the default, the path it is mounted under.
-
-    Args:
-        text: as a person gives it: with or without a trailing slash, or with a pasted `/api/rest/v1`.
-
-    Returns:
-        Such as `https://my-pim.cloud.akeneo.com`, without a trailing slash.
-
-    Raises:
-        ValueError: it is no such address. The line never repeats it, for it may hold a password.
-    """
-    text = text.strip()
-    if "@" in text:
-        raise ValueError("api_url holds credentials: give them by the settings that are made for them.")
-    if not re.match(r"https?://[^/]", text, re.IGNORECASE):
-        raise ValueError(
-            "api_url must begin with https:// or http:// and a host, as in https://my-pim.cloud.akeneo.com ."
-        )
-    if "?" in text or "#" in text:
-        raise ValueError("api_url must be the PIM's address alone, without a query (?) or a fragment (#).")
-    if not text.isprintable() or " " in text or "\\" in text:
-        raise ValueError("api_url holds a blank, a backslash or a control character.")
-    try:
-        parts = urlsplit(requests.Request("GET", text).prepare().url or "")
-        port, host = parts.port, parts.hostname or ""
-        host.encode("idna")
-    except ValueError:
-        raise ValueError("api_url is no valid address: check its host and port.") from None
-    address = f"{parts.scheme}://{f'[{host}]' if ':' in host else host}"
-    if port is not None and port != DEFAULT_PORTS[parts.scheme]:
-        address += f":{port}"
-    return address + _PASTED_ROUTE.sub("", parts.path.rstrip("/")).rstrip("/")
-
-
-def encode_segment(code: str) -> str:
-    """A code as one segment of a path: all but letters, digits and `_.-~` percent-encoded.
-
-    `.` and `..` are encoded too; a server may still take them for what they mean in a path, but no code is spelled so.
-    """
-    encoded = quote(code, safe="", errors="surrogatepass")
-    return encoded.replace(".", "%2E") if encoded in (".", "..") else encoded
-
-
-def encode_media_code(code: str) -> str:
-    """A media file's code as the end of a path: its slashes stay, since web servers refuse `%2F`."""
-    return "/".join(map(encode_segment, code.split("/")))
-
-
-def next_query(own: Mapping[str, str], page_path: str, href: str) -> str:
-    """The query of a listing's next page.
-
-    The cursor is opaque and may be several parameters, so the link's query is sent back as it is, in its order, with
-    repeated and blank parameters. Some versions forget a listing's own parameters in links, so these always win.
-
-    Args:
-        own: the listing's own parameters, not encoded.
-        page_path: the path of the page that the link came with, below `/api/rest/v1`, encoded.
-        href: the link: absolute, a path, or only `?…`. Its scheme and host mean nothing.
-
-    Returns:
-        The query to send with the same path, without `?`.
-
-    Raises:
-        DamagedPage: the link is none, or leads to another resource, where this listing does not go on.
-    """
-    try:
-        link = urlsplit(urljoin(page_path, href.strip()))
-    except ValueError:
-        raise DamagedPage(f"GET {REST_ROOT}{page_path}: its next link is no address.") from None
-    if not unquote(link.path).rstrip("/").endswith(unquote(page_path).rstrip("/")):
-        raise DamagedPage(f"GET {REST_ROOT}{page_path}: its next link leads to another resource.")
-    missing = dict(own)
-    pairs: list[str] = []
-    for pair in link.query.split("&"):
-        name = unquote_plus(pair.partition("=")[0])
-        if name in missing:
-            pairs.append(_encode_parameter(name, missing.pop(name)))
-        elif pair and name not in own:
-            pairs.append(quote(pair, safe=_QUERY_CHARACTERS, errors="surrogatepass"))
-    return "&".join([*pairs, *(_encode_parameter(name, value) for name, value in missing.items())])
-
-
-def other_host(api_url: str, href: str) -> str | None:
-    """The host that a link leads to, with its port if it names one; None if the link names no host or the PIM's own.
-
-    A differing scheme alone is no other host: behind a proxy that ends TLS it is the rule.
-    """
-    try:
-        link, pim = urlsplit(href.strip()), urlsplit(api_url)
-        same = not link.netloc or (link.hostname == pim.hostname and link.port in (pim.port, *DEFAULT_PORTS.values()))
-    except ValueError:
-        return None
-    return None if same else link.netloc.rpartition("@")[2]
-
-
-def is_loopback(api_url: str) -> bool:
-    """Whether an address leads to this machine itself."""
-    host = urlsplit(api_url).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _encode_parameter(name: str, value: str) -> str:
-    return f"{quote(name, safe='')}={quote(value, safe='', errors='surrogatepass')}"

@@ -69,23 +69,21 @@ class AkeneoError(Exception):
     """What stands in the way; `str()` is the one line for the user, without secrets."""
 
     def __init__(self, message: str) -> None:
-        """Take a sentence or two; control characters and line breaks in them become blanks."""
         super().__init__(one_line(message))
 
 
-class Fatal(AkeneoError):  # noqa: N818  # the words of the tap's messages, not of Python's
+class Fatal(AkeneoError):
     """Nothing more can be had from this PIM in this run."""
 
 
-class Stopped(AkeneoError):  # noqa: N818
+class Stopped(AkeneoError):
     """The run is ending by a signal; what was asked was not answered, and nothing is known to be wrong."""
 
     def __init__(self, message: str = "A signal ended the run.") -> None:
-        """Need no message."""
         super().__init__(message)
 
 
-class RequestFailed(AkeneoError):  # noqa: N818
+class RequestFailed(AkeneoError):
     """A request is lost for good; the run may go on.
 
     Attributes:
@@ -94,7 +92,6 @@ class RequestFailed(AkeneoError):  # noqa: N818
     """
 
     def __init__(self, message: str, *, status: int | None = None, reason: str = "") -> None:
-        """Take a message, and what the PIM said."""
         super().__init__(message)
         self.status = status
         self.reason = reason
@@ -241,9 +238,10 @@ def judge_failure(asked: Asked, error: Exception, *, answered: bool) -> Retry | 
     causes = list(_causes(error))
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
+            reason = cause.verify_message.rstrip(".")
             return Fatal(
-                f"The TLS certificate of {asked.api_url} is not trusted: {cause.verify_message}. If an authority of "
-                "your own issued it, name that authority's file in the environment variable REQUESTS_CA_BUNDLE."
+                f"The TLS certificate of {asked.api_url} is not trusted: {reason}. If an authority of your own "
+                "issued it, name that authority's file in the environment variable REQUESTS_CA_BUNDLE."
             )
         if isinstance(cause, socket.gaierror) and not answered:
             return Fatal(f"The host of {asked.api_url} is not found ({cause.strerror}): check api_url.")
@@ -251,7 +249,7 @@ def judge_failure(asked: Asked, error: Exception, *, answered: bool) -> Retry | 
             return Fatal(_UNREADABLE_BUNDLE)
         if isinstance(cause, ssl.SSLError) and getattr(cause, "library", None) in ("X509", "PEM"):
             return Fatal(_UNREADABLE_BUNDLE)
-    if isinstance(error, requests.exceptions.InvalidProxyURL | requests.exceptions.InvalidSchema):
+    if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
         return Fatal(
             "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY in the environment is not the address of a proxy that is supported."
         )
@@ -353,7 +351,7 @@ def _redirected(asked: Asked, status: int, location: str) -> AkeneoError:
         return _astray(asked, f"{asked.url} redirects to what is no address: check api_url.", status)
     origin = f"{target.scheme}://{target.netloc.rpartition('@')[2]}"
     if target.path.endswith(asked.api_path):
-        address = origin + target.path.removesuffix(asked.api_path)
+        address = quotable(origin + target.path.removesuffix(asked.api_path), str)
         if address != asked.api_url:
             return _astray(asked, f"{asked.api_url} redirects to {address} : set api_url to that.", status)
     line = f"{asked.url} redirects to {quotable(origin + target.path, str)} : if that is a login page, {_NO_LOGIN}."

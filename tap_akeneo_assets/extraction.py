@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk.singerlib.messages import StateMessage
 
 from tap_akeneo_assets import errors, pages, php
+from tap_akeneo_assets.addresses import encode_segment, next_query
 from tap_akeneo_assets.asset_reading import AssetReading
-from tap_akeneo_assets.client import encode_segment, next_query
 from tap_akeneo_assets.errors import REST_ROOT
 from tap_akeneo_assets.listings import Circling, Listing
 from tap_akeneo_assets.reading import Reader, Request

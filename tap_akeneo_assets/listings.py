@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -265,12 +265,6 @@ def code_listings(codes: Iterable[str], length_of: Callable[[Listing], int]) -> 
         left -= needed
     if batch:
         yield Listing(codes=tuple(batch))
-
-
-def path_and_query(link: str) -> str:
-    """A link without its scheme and host, which mean nothing behind a proxy."""
-    parts = urlsplit(link)
-    return urlunsplit(("", "", parts.path, parts.query, ""))
 
 
 def to_text(moment: datetime) -> str:

@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tap_akeneo_assets.pages import encode_text
+from tap_akeneo_assets.schemas import VALUES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -22,7 +23,7 @@ Reshape: TypeAlias = Callable[[Any], Any]
 
 _KINDS = {dict: "an object", list: "an array", str: "a text", bool: "a boolean", int: "a number", Decimal: "a number"}
 _LARGEST_INTEGER = 2**63 - 1
-_INTEGER = re.compile(r"-?\d{1,19}", re.ASCII)
+_INTEGER_DIGITS = 19
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,8})?", re.ASCII)
 _MOMENT = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ]([01]\d:[0-5]\d|2[0-3]:[0-5]\d)(:[0-5]\d)?(\.\d{1,9})?(?:([Zz])|([+-][01]\d):?([0-5]\d))?",
@@ -124,7 +125,8 @@ class Shape:
             if name in parents:
                 continue
             api_name = api_names.get(name, name)
-            self._fields[api_name] = (name, _to_json if name in as_json else reshaper(declared, api_name))
+            reshape = _to_json if name in as_json else reshaper(declared, api_name)
+            self._fields[api_name] = (name, _unless_plain(reshape) if declared is VALUES else reshape)
             if declared.get("format") == "date-time":
                 self._moments.append(name)
         self._keys = [name for name in schema["required"] if name not in parents]
@@ -168,12 +170,11 @@ class Shape:
 def reshaper(schema: Mapping[str, Any], path: str) -> Reshape:
     """Compile a schema into a function that gives a value the shape declared, or raises `Misshapen`.
 
-    The function leaves its argument as it is, and returns that itself where nothing was to be done. What the schema
-    leaves open stays as it came: fields not declared, and those of any type; but one of any type whose `items` are
-    declared becomes an array where PHP sent one with holes.
+    The function leaves its argument as it is. What the schema leaves open stays as it came: fields not declared, and
+    those of any type; but one of any type whose `items` are declared becomes an array where PHP sent one with holes.
 
     Args:
-        schema: a JSON schema; whatever is declared inside an object may be null.
+        schema: a JSON schema.
         path: where the value stands, for messages.
     """
     types = set(schema.get("type", ()))
@@ -189,43 +190,17 @@ def reshaper(schema: Mapping[str, Any], path: str) -> Reshape:
 
 
 def _object(schema: Mapping[str, Any], *, nullable: bool, path: str) -> Reshape:
-    declared = {
-        name: reshape
-        for name, inner in schema.get("properties", {}).items()
-        if (reshape := reshaper(inner, f"{path}.{name}")) is not _as_it_came
-    }
-    texts = [name for name in declared if schema["properties"][name]["type"] == ["string", "null"]]
-    others = [name for name in declared if name not in texts]
+    declared = {name: reshaper(inner, f"{path}.{name}") for name, inner in schema.get("properties", {}).items()}
     of_others = reshaper(schema.get("additionalProperties", {}), f"{path}.*")
 
     def reshape(value: Any) -> Any:  # noqa: ANN401 - JSON
+        if value is None and nullable:
+            return None
+        if type(value) is list:
+            value = {str(index): inner for index, inner in enumerate(value)}
         if type(value) is not dict:
-            if value is None and nullable:
-                return None
-            if type(value) is not list:
-                raise Misshapen(path, value, "an object")
-            return mend({str(index): inner for index, inner in enumerate(value)})
-        for name in texts:
-            inner = value.get(name)
-            if inner is not None and type(inner) is not str:
-                return mend(value)
-        for name in others:
-            if name in value:
-                return mend(value)
-        return value if of_others is _as_it_came else reshape_others(value)
-
-    def mend(value: dict[str, Any]) -> dict[str, Any]:
-        for name, reshape_inner in declared.items():
-            inner = value.get(name)
-            if inner is not None:
-                value = {**value, name: reshape_inner(inner)}
-        return value if of_others is _as_it_came else reshape_others(value)
-
-    def reshape_others(value: dict[str, Any]) -> dict[str, Any]:
-        for inner in value.values():
-            if of_others(inner) is not inner:
-                return {name: of_others(inner) for name, inner in value.items()}
-        return value
+            raise Misshapen(path, value, "an object")
+        return {name: declared.get(name, of_others)(inner) for name, inner in value.items()}
 
     return reshape
 
@@ -236,15 +211,43 @@ def _array(schema: Mapping[str, Any], *, nullable: bool, path: str) -> Reshape:
     def reshape(value: Any) -> Any:  # noqa: ANN401 - JSON
         if value is None and nullable:
             return None
-        listed = value if type(value) is list else _as_list(value)
+        listed = _as_list(value)
         if listed is None:
             raise Misshapen(path, value, "an array")
-        for item in listed:
-            if reshape_item(item) is not item:
-                return [reshape_item(item) for item in listed]
-        return listed
+        return [reshape_item(item) for item in listed]
 
     return reshape
+
+
+def _unless_plain(reshape: Reshape) -> Reshape:
+    """Reshape an asset's `values` only where a quick look finds cause.
+
+    It is most of the work on most of the records, and what is compiled from the schema takes several times as long
+    to give it back as it came.
+    """
+
+    def reshape_if_needed(values: Any) -> Any:  # noqa: ANN401 - JSON
+        return values if type(values) is dict and _is_plain(values) else reshape(values)
+
+    return reshape_if_needed
+
+
+def _is_plain(values: dict[str, Any]) -> bool:
+    for entries in values.values():
+        if type(entries) is not list:
+            return False
+        for entry in entries:
+            if type(entry) is not dict:
+                return False
+            locale, channel, kind = entry.get("locale"), entry.get("channel"), entry.get("attribute_type")
+            if not (
+                (locale is None or type(locale) is str)
+                and (channel is None or type(channel) is str)
+                and (kind is None or type(kind) is str)
+                and ("linked_data" not in entry or type(entry["linked_data"]) is dict)
+            ):
+                return False
+    return True
 
 
 def _scalar(kind: str, *, nullable: bool, path: str) -> Reshape:
@@ -292,9 +295,14 @@ def as_text(value: object) -> str | None:
 
 def as_codes(value: object) -> list[str] | None:
     """The array of codes that PHP meant, one code alone included; none where it is no such array."""
+    codes: list[str] = []
     listed = _as_list(value)
-    codes = [as_text(code) for code in ([value] if listed is None else listed)]
-    return None if None in codes else codes  # type: ignore[return-value]
+    for code in [value] if listed is None else listed:
+        text = as_text(code)
+        if text is None:
+            return None
+        codes.append(text)
+    return codes
 
 
 def as_number(value: object) -> int | Decimal | None:
@@ -308,13 +316,10 @@ def as_number(value: object) -> int | Decimal | None:
 
 def as_integer(value: object) -> int | None:
     """The integer of 64 bits that PHP meant; none where it is no such."""
-    if type(value) is str and _INTEGER.fullmatch(value):
-        value = int(value)
-    elif (
-        type(value) is Decimal and value.adjusted() < len(str(_LARGEST_INTEGER)) and value == value.to_integral_value()
-    ):
-        value = int(value)
-    return value if type(value) is int and abs(value) <= _LARGEST_INTEGER else None
+    number = as_number(value)
+    if type(number) is Decimal and abs(number.adjusted()) < _INTEGER_DIGITS and number == number.to_integral_value():
+        number = int(number)
+    return number if type(number) is int and abs(number) <= _LARGEST_INTEGER else None
 
 
 def as_boolean(value: object) -> bool | None:
@@ -362,4 +367,3 @@ def moment(text: str, *, with_offset: bool = False) -> str | None:
         return None
     mended = f"{date}T{time}{fraction or ''}{offset}"
     return text if mended == text else mended
-

@@ -137,7 +137,7 @@ _TRANSFORMATIONS = _objects(
     },
 )
 
-_VALUES = _map(
+VALUES = _map(
     "Values by attribute code, one for each locale and channel that the attribute depends on.",
     {
         "type": ["array", "null"],
@@ -212,7 +212,7 @@ ASSETS = _record(
     {
         "asset_family_code": _FAMILY_CODE,
         "code": _key("Code of the asset, unique in its family."),
-        "values": _VALUES,
+        "values": VALUES,
         "created": _moment("When the asset was created (from 6.0 on)."),
         "updated": _moment("When the asset was last updated (from 6.0 on)."),
         "status": _text("Status of the asset, where the PIM sends one."),

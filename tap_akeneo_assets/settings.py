@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from singer_sdk import typing as th
 
+from tap_akeneo_assets.addresses import base_url
 from tap_akeneo_assets.auth import AppToken, PasswordGrant
-from tap_akeneo_assets.client import base_url
 from tap_akeneo_assets.listings import Question, to_moment, to_text
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
 ).to_dict()
 
 
-class WrongSettings(ValueError):  # noqa: N818  # reads as what it says
+class WrongSettings(ValueError):  # reads as what it says
     """Settings that cannot be used; `lines` says why, a line each."""
 
     def __init__(self, *lines: str) -> None:

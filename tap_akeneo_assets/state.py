@@ -223,7 +223,7 @@ class Bookmarks:
         self._stream["partitions"].remove(self._partitions.pop(code))
 
 
-def readable(state: Any, warn: Callable[[str], None]) -> dict[str, Any]:
+def readable(state: Any, warn: Callable[[str], None]) -> dict[str, Any]:  # noqa: ANN401  # JSON
     """The state as far as it can be used.
 
     Args:

@@ -35,10 +35,11 @@ from tap_akeneo_assets.errors import DamagedPage, Stopped
 from tap_akeneo_assets.writer import ChunkWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Generator, Iterable, Sequence
     from types import FrameType
 
     from singer_sdk.helpers.types import Context
+    from singer_sdk.mapper import StreamMap
 
     from tap_akeneo_assets.php import Shape
 
@@ -101,8 +102,6 @@ class AkeneoStream(Stream):
         self._ending.enter_context(self.get_sync_timer())
         self._counter = self._ending.enter_context(self.get_record_counter())
         self._fields_are_dropped = not all(self.mask.values())
-        self._plain = [map_.stream_alias for map_ in self.stream_maps if type(map_) is SameRecordTransform]
-        self._is_plain = len(self._plain) == len(self.stream_maps) and not self.stream_maps[0].flattening_enabled
         versioned = self.tap.activates_versions and not self.incremental
         self._version = {"version": self.tap.initialized_at // 1000} if versioned else {}
         batch_config = self.get_batch_config(self.config)
@@ -112,39 +111,33 @@ class AkeneoStream(Stream):
         """Whether the stream's map lets a record, and so what is below it, through."""
         return self.stream_maps[0].get_filter_result(record)
 
-    def emit(self, records: Iterable[dict[str, Any]]) -> None:
+    def emit(self, records: Sequence[dict[str, Any]]) -> None:
         """Write records: fields selected, stream maps applied, as RECORD messages or into BATCH files.
 
         Raises:
             DamagedPage: a record cannot be written.
         """
-        if not self.selected:
+        if not self.selected or self.full:
             return
-        write = self.tap.chunk_writer.write_record
-        extracted = {"time_extracted": datetime.now(UTC), **self._version}
-        count = 0
-        for record in records:
-            if self.full:
-                break
-            for alias, mapped in self._mapped(record):
-                if self._batches:
-                    self._batches.add(alias, mapped)
-                    continue
-                try:
-                    write({"type": "RECORD", "stream": alias, "record": mapped, **extracted})
-                except RecursionError:
-                    raise DamagedPage(f"A record of {self.name!r} is nested too deep to be written.") from None
-            count += 1
-            self.records += 1
-        self._counter.increment(count)
-
-    def _mapped(self, record: dict[str, Any]) -> Iterable[tuple[str, dict[str, Any]]]:
+        if self.ABORT_AT_RECORD_COUNT is not None:
+            records = records[: self.ABORT_AT_RECORD_COUNT - self.records]
         if self._fields_are_dropped:
-            pop_deselected_record_properties(record, self.schema, self.mask)
-        if self._is_plain:
-            return [(alias, record) for alias in self._plain]
-        mapped = [(map_.stream_alias, map_.transform(record)) for map_ in self.stream_maps]
-        return [(alias, result) for alias, result in mapped if result is not None]
+            for record in records:
+                pop_deselected_record_properties(record, self.schema, self.mask)
+        for map_ in self.stream_maps:
+            self._write(map_.stream_alias, _mapped(map_, records))
+        self.records += len(records)
+        self._counter.increment(len(records))
+
+    def _write(self, alias: str, records: Sequence[dict[str, Any]]) -> None:
+        if self._batches:
+            self._batches.add(alias, records)
+            return
+        rest = {"time_extracted": datetime.now(UTC), **self._version}
+        try:
+            self.tap.chunk_writer.write_records(alias, records, rest)
+        except RecursionError:
+            raise DamagedPage(f"A record of {self.name!r} is nested too deep to be written.") from None
 
     def flush(self) -> None:
         """Write what a STATE would vouch for."""
@@ -178,10 +171,10 @@ class Batches:
         self._config = config
         self._waiting: dict[str, list[dict[str, Any]]] = {}
 
-    def add(self, alias: str, record: dict[str, Any]) -> None:
-        """Add a record, and write a file when that fills one."""
+    def add(self, alias: str, records: Sequence[dict[str, Any]]) -> None:
+        """Add records, and write a file when they fill one."""
         waiting = self._waiting.setdefault(alias, [])
-        waiting.append(record)
+        waiting += records
         if len(waiting) >= self._config.batch_size:
             self.flush()
 
@@ -194,6 +187,12 @@ class Batches:
                 self._stream.tap.write_message(
                     SDKBatchMessage(stream=alias, encoding=self._config.encoding, manifest=manifest)
                 )
+
+
+def _mapped(map_: StreamMap, records: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+    if type(map_) is SameRecordTransform and not map_.flattening_enabled:
+        return records
+    return [mapped for record in records if (mapped := map_.transform(record)) is not None]
 
 
 class RootStream(AkeneoStream):

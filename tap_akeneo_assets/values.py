@@ -21,6 +21,9 @@ Row: TypeAlias = dict[str, Any]
 
 # What Postgres' `numeric` holds: so many digits before the point, so many after it.
 _DIGITS_BEFORE, _DIGITS_AFTER = 131_072, 16_383
+_LONGEST_NUMBER = _DIGITS_BEFORE + _DIGITS_AFTER + len("-.e-123456")
+# A number with fewer on either side needs no closer look.
+_SURE_DIGITS = 4_000
 # SaaS makes these of a bare id, when the attribute has no prefix.
 _MEDIA_SITES = {"youtube": "https://youtube.com/watch?v=", "vimeo": "https://vimeo.com/"}
 _EMPTY_ROW: Row = dict.fromkeys(ASSET_VALUES["properties"])
@@ -85,7 +88,7 @@ def value_rows(
         for value in values or ():
             row = blank.copy()
             locale, channel, data = value.get("locale"), value.get("channel"), value.get("data")
-            kind = value.get("attribute_type") or (info and info.type)
+            kind: str | None = value.get("attribute_type") or (info and info.type)
             key = f"{attribute}-{locale}" if locale else attribute
             row["value_key"] = f"{key}-{channel}" if channel else key
             row["attribute_code"] = attribute
@@ -93,8 +96,7 @@ def value_rows(
             row["locale"] = locale
             row["channel"] = channel
             row["raw_value"] = encode_text(data)
-            parse = _PARSERS.get(kind)
-            if parse is not None and data is not None and not parse(row, data, value, info):
+            if kind in _PARSERS and data is not None and not _PARSERS[kind](row, data, value, info):
                 unparsed.add((attribute, kind))
             yield row
 
@@ -105,16 +107,20 @@ def _text(row: Row, data: object, _value: Mapping[str, Any], _info: AttributeInf
 
 
 def _number(row: Row, data: object, _value: Mapping[str, Any], _info: AttributeInfo | None) -> bool:
-    number = as_number(data)
-    if type(number) is Decimal:
-        exponent = number.as_tuple().exponent
-        if type(exponent) is not int or number.adjusted() >= _DIGITS_BEFORE or -exponent > _DIGITS_AFTER:
-            return False
-        if exponent == 0 and number.adjusted() >= MAX_DIGITS:
-            # Written without a point it would be an integer, longer than Python reads one.
-            number = Decimal(f"{number}.0")
+    number = as_number(data) if type(data) is not str or len(data) <= _LONGEST_NUMBER else None
+    if type(number) is Decimal and (abs(number.adjusted()) > _SURE_DIGITS or len(str(data)) > _SURE_DIGITS):
+        number = _bearable(number)
     row["number_value"] = number
     return number is not None
+
+
+def _bearable(number: Decimal) -> Decimal | None:
+    """A number that Postgres holds, in a form that Python reads; none where there is no such."""
+    exponent = int(number.as_tuple().exponent)
+    if number.adjusted() >= _DIGITS_BEFORE or -exponent > _DIGITS_AFTER:
+        return None
+    # Written without a point it would be an integer, and Python reads none so long.
+    return Decimal(f"{number}.0") if exponent == 0 and number.adjusted() >= MAX_DIGITS else number
 
 
 def _boolean(row: Row, data: object, _value: Mapping[str, Any], _info: AttributeInfo | None) -> bool:
@@ -176,7 +182,7 @@ def _text_in(value: object, name: str) -> str | None:
     return text if type(text) is str and text else None
 
 
-_PARSERS: dict[str | None, _Parse] = {
+_PARSERS: dict[str, _Parse] = {
     "text": _text,
     "number": _number,
     "boolean": _boolean,

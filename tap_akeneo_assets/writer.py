@@ -13,12 +13,12 @@ from singer_sdk.singerlib.messages import StateMessage
 from tap_akeneo_assets.errors import Stopped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from singer_sdk.singerlib.messages import Message
 
 CHUNK_BYTES = 256 * 1024
-PIPE_BUFFER = 4096
+PIECE_BYTES = 16 * 1024
 
 STATE_SECONDS = 5.0
 STATE_RECORDS = 10_000
@@ -30,9 +30,9 @@ STATE_SHARE = 10
 class ChunkWriter(MsgSpecWriter):
     """Writes messages to stdout: records in chunks, anything else at once with the records before it.
 
-    It writes to the file below `sys.stdout`, in pieces that a pipe takes whole or not at all and that end with a line
-    where one is short enough, so that a reader sees no half line however the run ends. When `hurry` says so, it ends
-    the line it is in and lets the rest go.
+    It writes to the file below `sys.stdout`, since a write may return short after a signal, and in small pieces that
+    end with a line where one is short enough. When `hurry` says so, it ends the line it is in and lets the rest go: a
+    reader sees no half line.
     """
 
     def __init__(self) -> None:
@@ -43,16 +43,32 @@ class ChunkWriter(MsgSpecWriter):
         self._last_state = b""
         self._encoder = msgspec.json.Encoder(enc_hook=enc_hook, decimal_format="number")
 
-    def write_record(self, message: dict[str, Any]) -> None:
-        """Write a RECORD message, given as the dict that is encoded.
+    def write_records(self, stream: str, records: Iterable[Mapping[str, Any]], rest: Mapping[str, Any]) -> None:
+        """Write RECORD messages.
+
+        Args:
+            stream: whose records they are.
+            records: each becomes a message.
+            rest: what all of these messages hold besides, such as `time_extracted`.
 
         Raises:
-            RecursionError: it is nested beyond reason; nothing of it is written.
+            RecursionError: a record is nested beyond reason; nothing of it is written.
         """
-        self._chunk += self._encoder.encode(message)
-        self._chunk += b"\n"
-        if len(self._chunk) >= CHUNK_BYTES:
-            self.flush()
+        head = b'{"type":"RECORD","stream":' + self._encoder.encode(stream) + b',"record":'
+        tail = b"," + self._encoder.encode(rest)[1:] + b"\n"
+        encode_into = self._encoder.encode_into
+        for record in records:
+            chunk = self._chunk
+            line_start = len(chunk)
+            chunk += head
+            try:
+                encode_into(record, chunk, -1)
+            except RecursionError:
+                del chunk[line_start:]
+                raise
+            chunk += tail
+            if len(chunk) >= CHUNK_BYTES:
+                self.flush()
 
     def write_message(self, message: Message) -> None:
         """Write any message, and all that came before it."""
@@ -77,8 +93,8 @@ class ChunkWriter(MsgSpecWriter):
             if self.hurry():
                 _write_all(out, _rest_of_line(chunk, start))
                 raise Stopped
-            end = chunk.rfind(b"\n", start, start + PIPE_BUFFER) + 1
-            start += out.write(chunk[start : end or start + PIPE_BUFFER]) or 0
+            end = chunk.rfind(b"\n", start, start + PIECE_BYTES) + 1
+            start += out.write(chunk[start : end or start + PIECE_BYTES]) or 0
         sys.stdout.flush()
 
     def fall_back_to(self, state: Mapping[str, Any]) -> None:

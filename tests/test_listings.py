@@ -18,7 +18,6 @@ from tap_akeneo_assets.listings import (
     Question,
     code_listings,
     merge_search,
-    path_and_query,
     quantiles,
     to_moment,
     to_text,
@@ -127,10 +126,6 @@ def test_empty_pages_are_borne_but_not_for_ever() -> None:
 def test_moments_are_read_with_or_without_an_offset() -> None:
     assert to_text(to_moment("2026-01-31")) == "2026-01-31T00:00:00Z"
     assert to_text(to_moment("2026-01-31T10:00:00+02:00")) == "2026-01-31T08:00:00Z"
-
-
-def test_a_link_is_kept_without_its_origin() -> None:
-    assert path_and_query("http://internal:8080/api/rest/v1/x?a=1&b=%2B") == "/api/rest/v1/x?a=1&b=%2B"
 
 
 def test_a_listing_survives_the_state() -> None:
