@@ -160,14 +160,20 @@ class AssetReading:
                 self._cut(family, reading, listing, cutter, probe)
                 return
             probe = None
-            coming = self._ask(family, listing, link) if link and self._assets.wanted else None
-            if may_cut and cutter.see(records) and link:
-                probe = self._ask(family, cutter.probe)
+            coming = self._ask(family, listing, link) if link and self._goes_on(len(records)) else None
+            if coming and may_cut and reading.began and self._open < MAX_OPEN_LISTINGS:
+                is_time = cutter.see(records, workers_are_free=self._run.reader.idle)
+                probe = self._ask(family, cutter.probe) if is_time else None
             self._run.reader.send()
             yield from self._write(family, reading, records)
             listing.next = link and path_and_query(link)
         if listing.next is None:
             self._end_listing(family, reading, listing)
+
+    def _goes_on(self, coming: int) -> bool:
+        """Whether more than so many further assets are wanted, which only a test run leaves in doubt."""
+        limit = self._assets.ABORT_AT_RECORD_COUNT
+        return limit is None or self._assets.records + coming < limit
 
     def _records(self, family: Family, reading: FamilyReading, items: Sequence[object]) -> list[dict[str, Any]]:
         records = self._run.records(self._assets, items, {"asset_family_code": family.code}, family.code)
@@ -239,13 +245,12 @@ class AssetReading:
     # Cutting a long listing
 
     def _may_cut(self, reading: FamilyReading, listing: Listing) -> bool:
-        """Whether several listings could be faster than one; a range is cut again only for workers without work."""
+        """Whether several listings could be faster than this one."""
         return (
             self._settings.max_concurrency > 1
+            and not reading.cut
             and not listing.resumed
             and not listing.codes
-            and self._open < MAX_OPEN_LISTINGS
-            and (not reading.cut or self._run.reader.idle)
         )
 
     def _is_long(self, probe: Ticket) -> Generator[Ticket, Answer, bool]:

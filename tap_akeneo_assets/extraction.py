@@ -74,7 +74,7 @@ class Extraction:
         self._families = tap.stream("asset_families")
         self._attributes = tap.stream("asset_attributes")
         self._options = tap.stream("attribute_options")
-        self._budget = StateBudget(time.monotonic)
+        self._budget = StateBudget(time.monotonic, tap.state_seconds, tap.state_records)
         self._warned: set[tuple[str, ...]] = set()
         self._seen: set[str] = set()
         self._listed = False

@@ -206,7 +206,7 @@ def quantiles(moments: Sequence[datetime], parts: int) -> list[datetime]:
 
 
 class Cutter:
-    """Finds where to cut a long listing, from a sample of `updated` that its first pages give.
+    """Finds where to cut a long listing, from the sample of `updated` that its first pages give.
 
     Args:
         listing: the one to cut.
@@ -219,23 +219,27 @@ class Cutter:
         self.written: dict[str, str | None] = {}
         self.ranges: list[Listing] = []
 
-    def see(self, records: Iterable[Mapping[str, Any]]) -> bool:
+    def see(self, records: Iterable[Mapping[str, Any]], *, workers_are_free: bool) -> bool:
         """Take note of a page of the listing.
 
         Returns:
-            Whether the sample has just become large enough to cut by, and is spread enough. A bulk import, one moment
-            for all assets, is not; nor is a PIM before 6.0, which shows no `updated`.
+            Whether it is time to learn, by the probe, if the listing is worth cutting: the sample is large, or is
+            spread over some time and nobody has anything else to do. A bulk import, one moment for all assets, cannot
+            be cut; nor can anything on a PIM before 6.0, which shows no `updated`.
         """
-        if self._listing.pages > SAMPLE_PAGES:
+        if self.ranges or self._listing.pages > SAMPLE_PAGES:
             return False
         self.written.update((record["code"], record.get("updated")) for record in records)
-        if self._listing.pages < SAMPLE_PAGES:
+        if self._listing.pages < SAMPLE_PAGES and not workers_are_free:
             return False
         sample = [to_moment(updated) for updated in self.written.values() if updated]
         if len(sample) < len(self.written) or not sample:
             return False
-        self.ranges = self._listing.cut(quantiles(sample, self._parts))
-        return len(self.ranges) >= MIN_RANGES
+        ranges = self._listing.cut(quantiles(sample, self._parts))
+        if len(ranges) < MIN_RANGES:
+            return False
+        self.ranges = ranges
+        return True
 
     @property
     def probe(self) -> Listing:

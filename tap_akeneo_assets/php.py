@@ -86,7 +86,9 @@ def next_link(answer: object) -> str | None:
     """
     if type(answer) is not dict:
         return None
-    links = answer.get("_links") or {}
+    links = answer.get("_links")
+    if links is None or links == []:
+        return None
     if type(links) is not dict:
         raise Misshapen("_links", links, "an object")
     link = links.get("next")
@@ -106,7 +108,7 @@ class Shape:
     Args:
         schema: of the records.
         rename: the record's name of a field, by the API's.
-        as_json: fields of any JSON type, which become JSON texts.
+        as_json: fields of any JSON type but objects, which become JSON texts.
         parents: the fields that hold the codes of parents.
     """
 
@@ -274,7 +276,7 @@ def _mend_array(value: Any) -> Any:  # noqa: ANN401 - JSON
 
 
 def _to_json(value: object) -> str | None:
-    return None if value is None else encode_text(value)
+    return None if value is None else encode_text(_mend_array(value))
 
 
 def _as_list(value: object) -> list[Any] | None:

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from singer_sdk import typing as th
 
@@ -15,21 +15,25 @@ from tap_akeneo_assets.auth import AppToken, PasswordGrant
 from tap_akeneo_assets.listings import Question, to_moment, to_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from tap_akeneo_assets.auth import Credentials
 
 CONNECTION = ("client_id", "client_secret", "username", "password")
 SECRET = ("client_secret", "password", "access_token")
-HANDED_ON = (
-    "max_concurrency",
-    "max_requests_per_second",
-    "lookback_seconds",
-    "request_timeout_seconds",
-    "max_retries",
-    "user_agent",
-)
+# The SDK gives numbers of a file as decimals.
+HANDED_ON: Mapping[str, type] = {
+    "max_concurrency": int,
+    "max_requests_per_second": float,
+    "lookback_seconds": int,
+    "request_timeout_seconds": float,
+    "max_retries": int,
+    "user_agent": str,
+}
 CODES_COLUMNS = ("asset_family_code", "asset_code")
+MAX_LOOKBACK_SECONDS = 10 * 365 * 86_400
+MAX_TIMEOUT_SECONDS = 86_400
+_BOOLEANS = {**dict.fromkeys(("true", "1", "yes", "on"), True), **dict.fromkeys(("false", "0", "no", "off"), False)}
 
 SCHEMA: dict[str, Any] = th.PropertiesList(
     th.Property(
@@ -138,14 +142,14 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
     ),
     th.Property(
         "lookback_seconds",
-        th.IntegerType(minimum=0),
+        th.IntegerType(minimum=0, maximum=MAX_LOOKBACK_SECONDS),
         default=300,
         title="Lookback",
         description="An incremental sync starts at least so many seconds before the last one's listing began.",
     ),
     th.Property(
         "request_timeout_seconds",
-        th.NumberType(exclusive_minimum=0),
+        th.NumberType(exclusive_minimum=0, maximum=MAX_TIMEOUT_SECONDS),
         default=60,
         title="Request timeout",
         description="How long to wait for a connection and for each read, in seconds.",
@@ -171,6 +175,44 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         description="At the end of a complete full-table sync, tell the target which rows are gone from the PIM.",
     ),
 ).to_dict()
+
+
+def from_environment(text: str, types: Collection[str]) -> Any:  # noqa: ANN401  # of any type
+    """The value of a setting in an environment variable.
+
+    Args:
+        text: what the variable holds.
+        types: what the setting may be, in the words of JSON schema.
+
+    Returns:
+        The value; the text itself where it is none of that type, so that validation names the setting.
+    """
+    if "string" in types:
+        return text
+    if "boolean" in types:
+        return _BOOLEANS.get(text.lower(), text)
+    if "array" in types and not text.lstrip().startswith(("[", "{")):
+        return [item.strip() for item in text.split(",")]
+    try:
+        return parse_json(text)
+    except ValueError:
+        return text
+
+
+def parse_json(text: str | bytes) -> Any:  # noqa: ANN401  # JSON
+    """Parse JSON as others do, without NaN and Infinity.
+
+    Raises:
+        ValueError: it is none, or nested beyond reason.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("It is nested beyond reason.") from None
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number")
 
 
 class WrongSettings(ValueError):  # reads as what it says
@@ -225,7 +267,7 @@ class Settings:
             families=_families(config, asset_codes),
             asset_codes=asset_codes or {},
             start_date=start_date,
-            **{name: config[name] for name in HANDED_ON if config.get(name) is not None},
+            **{name: kind(config[name]) for name, kind in HANDED_ON.items() if config.get(name) is not None},
         )
 
     @property
@@ -306,8 +348,8 @@ def _parse_codes(path: str, text: str) -> dict[str, list[str]]:
 
 def _codes_from_json(path: str, text: str) -> dict[str, list[str]]:
     try:
-        families = json.loads(text)
-    except (ValueError, RecursionError):
+        families = parse_json(text)
+    except ValueError:
         raise ValueError(f"asset_codes_file: {path!r} is no JSON.") from None
     if not isinstance(families, dict) or not all(
         isinstance(codes, list) and all(isinstance(code, str) for code in codes) for codes in families.values()

@@ -8,7 +8,7 @@ and writes through `AkeneoStream.emit`. This is the only module that touches pri
 | `Stream._sync_records` | the one opening in a sync that is otherwise final |
 | `Stream._write_schema_message` | writes one SCHEMA a stream, stream maps included |
 | `Tap._handle_termination` | the SDK's writes STATE from inside the signal handler, which tears lines |
-| `Tap._env_var_config` | the SDK leaves numbers from the environment texts, which its own validation refuses |
+| `Tap._env_var_config` | the SDK leaves numbers texts, and does not name a setting that it cannot read |
 | `helpers._catalog.pop_deselected_record_properties` | selection of fields, as the SDK does it |
 | `helpers._batch.SDKBatchMessage` | the message of the SDK's own BATCH files |
 """
@@ -25,14 +25,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from singer_sdk import Stream, Tap
 from singer_sdk.batch import Batcher
-from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers._batch import SDKBatchMessage
 from singer_sdk.helpers._catalog import pop_deselected_record_properties
 from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
 from singer_sdk.singerlib.messages import ActivateVersionMessage
 
 from tap_akeneo_assets.errors import DamagedPage, Stopped
-from tap_akeneo_assets.writer import ChunkWriter
+from tap_akeneo_assets.settings import from_environment
+from tap_akeneo_assets.writer import STATE_RECORDS, STATE_SECONDS, ChunkWriter
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
@@ -109,7 +109,8 @@ class AkeneoStream(Stream):
 
     def keeps(self, record: dict[str, Any]) -> bool:
         """Whether the stream's map lets a record, and so what is below it, through."""
-        return self.stream_maps[0].get_filter_result(record)
+        known = self.name in self.tap.mapper.stream_maps  # it is not when the catalog leaves the stream out
+        return not known or self.stream_maps[0].get_filter_result(record)
 
     def emit(self, records: Sequence[dict[str, Any]]) -> None:
         """Write records: fields selected, stream maps applied, as RECORD messages or into BATCH files.
@@ -225,9 +226,16 @@ class RootStream(AkeneoStream):
 
 
 class AkeneoTap(Tap):
-    """A tap whose root stream extracts everything, and that ends well."""
+    """A tap whose root stream extracts everything, and that ends well.
+
+    Attributes:
+        state_seconds: how long to wait between two STATE messages.
+        state_records: how many records are reason enough to wait no longer.
+    """
 
     message_writer_class = ChunkWriter
+    state_seconds: ClassVar[float] = STATE_SECONDS
+    state_records: ClassVar[int] = STATE_RECORDS
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  # the SDK's own arguments, handed on
         self.stop = threading.Event()
@@ -293,13 +301,11 @@ class AkeneoTap(Tap):
 
     @property
     def _env_var_config(self) -> dict[str, Any]:
-        try:
-            found: dict[str, Any] = super()._env_var_config
-        except ValueError as error:
-            summary = f"A setting in the environment cannot be read: {error}"
-            raise ConfigValidationError(summary, errors=[summary], schema={}) from None
-        for name, value in found.items():
-            if "number" in self.config_jsonschema["properties"][name].get("type", ()):
-                with suppress(ValueError):
-                    found[name] = float(value)
-        return found
+        with suppress(ValueError):
+            super()._env_var_config  # noqa: B018  # for what it does: it reads `.env` into the environment
+        prefix = f"{self.name.upper().replace('-', '_')}_"
+        return {
+            name: from_environment(text, declared.get("type", ()))
+            for name, declared in self.config_jsonschema["properties"].items()
+            if (text := os.environ.get(prefix + name.upper()))
+        }

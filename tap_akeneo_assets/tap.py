@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import gc
 import io
-import json
 import logging
 import os
 import re
 import sys
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import click
-from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.exceptions import ConfigValidationError, MapExpressionError, StreamMapConfigError
 from singer_sdk.singerlib import Catalog
 
 from tap_akeneo_assets import settings, streams
 from tap_akeneo_assets.client import Client
 from tap_akeneo_assets.errors import AkeneoError
 from tap_akeneo_assets.extraction import Extraction
-from tap_akeneo_assets.settings import Settings, WrongSettings
+from tap_akeneo_assets.settings import Settings, WrongSettings, parse_json
 from tap_akeneo_assets.state import Bookmarks, UnreadableState, readable
 from tap_akeneo_assets.sync import AkeneoTap
 
@@ -46,6 +46,9 @@ class TapAkeneoAssets(AkeneoTap):
             raise ConfigValidationError(str(error), errors=lines, schema=error.schema) from None
         except WrongSettings as error:
             raise ConfigValidationError(str(error), errors=list(error.lines), schema={}) from None
+        except (MapExpressionError, StreamMapConfigError) as error:
+            line = f"stream_maps: {error}"
+            raise ConfigValidationError(line, errors=[line], schema={}) from None
 
     def _connect(self, config: Settings) -> Client:
         try:
@@ -86,18 +89,28 @@ class TapAkeneoAssets(AkeneoTap):
         return Extraction(self, self.client, self.settings, bookmarks).run()
 
     @classmethod
+    def invoke(cls, **options: Any) -> None:  # noqa: ANN401  # the SDK's own
+        """Sync.
+
+        Raises:
+            WrongSettings: they cannot be used; of the SDK's own exception the SDK would tell once more than needed.
+        """
+        try:
+            super().invoke(**options)
+        except ConfigValidationError as error:
+            raise WrongSettings(*error.errors) from None
+
+    @classmethod
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:  # noqa: ANN401  # as in the SDK
         """Read the files of `--config`.
 
         Raises:
             click.ClickException: one of them cannot be read.
         """
-        try:
-            return super().cb_config(ctx, param, value)
-        except (OSError, ValueError, TypeError) as error:
-            reason = "there is no such file" if isinstance(error, FileNotFoundError) else "it is no JSON object"
-            files = ", ".join(path for path in value if path != "ENV")
-            raise click.ClickException(f"--config {files}: {reason}.") from None
+        for path in value:
+            if path != "ENV":
+                _check_config(path)
+        return super().cb_config(ctx, param, value)
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
@@ -110,18 +123,31 @@ class TapAkeneoAssets(AkeneoTap):
         return command
 
 
+def _check_config(path: str) -> None:
+    try:
+        content = parse_json(Path(path).read_bytes())
+    except FileNotFoundError:
+        raise click.ClickException(f"--config {path}: there is no such file.") from None
+    except OSError as error:
+        raise click.ClickException(f"--config {path}: it cannot be read ({error.strerror}).") from None
+    except ValueError:
+        raise click.ClickException(f"--config {path}: it is no JSON.") from None
+    if not isinstance(content, dict):
+        raise click.ClickException(f"--config {path}: it is no JSON object.")
+
+
 def _checked(_: click.Context, option: click.Parameter, file: IO[str] | None) -> IO[str] | None:
     if file is None:
         return None
     try:
-        content = json.loads(text := file.read())
+        content = parse_json(text := file.read())
         if option.name == "state":
             readable(content, lambda _: None)
         else:
-            Catalog.from_dict(content)
+            Catalog.from_dict({"streams": content["streams"]})
     except UnreadableState as error:
         raise click.ClickException(f"--state {file.name}: {error}") from None
-    except (ValueError, RecursionError):
+    except ValueError:
         raise click.ClickException(f"--{option.name} {file.name}: it is no JSON.") from None
     except (KeyError, TypeError, AttributeError):
         raise click.ClickException(f"--{option.name} {file.name}: it is no Singer catalog.") from None
@@ -138,22 +164,40 @@ def _without_secrets(line: str) -> str:
 
 
 def main() -> NoReturn:
-    """Run the command line; foreseeable failures are a line each, and exit status 1."""
+    """Run the command line, and leave."""
     gc.set_threshold(100_000, 50, 1_000)
-    status = 1
+    _leave(run())
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; foreseeable failures are a line each, and exit status 1.
+
+    Args:
+        arguments: those of the command line; the process's own when none are given.
+
+    Returns:
+        The exit status.
+    """
+    log = TapAkeneoAssets.logger
     try:
-        status = TapAkeneoAssets.cli.main(standalone_mode=False) or 0
+        command = TapAkeneoAssets.cli
+    except ValueError as error:
+        log.error("TAP_AKENEO_ASSETS_LOGLEVEL or LOGLEVEL: %s", error)  # noqa: TRY400  # there is nothing to trace
+        return 1
+    try:
+        return command.main(arguments, standalone_mode=False) or 0
     except SystemExit as ending:
-        status = ending.code if isinstance(ending.code, int) else 0
+        return ending.code if isinstance(ending.code, int) else 0
     except click.ClickException as error:
-        TapAkeneoAssets.logger.error(error.format_message())
+        lines = [error.format_message()]
         status = 1 if isinstance(error, click.BadParameter) else error.exit_code
-    except ConfigValidationError as error:
-        for line in error.errors:
-            TapAkeneoAssets.logger.error(line)
+    except (ConfigValidationError, WrongSettings) as error:
+        lines, status = list(error.errors if isinstance(error, ConfigValidationError) else error.lines), 1
     except (AkeneoError, UnreadableState) as error:
-        TapAkeneoAssets.logger.error(str(error))
-    _leave(status)
+        lines, status = [str(error)], 1
+    for line in lines:
+        log.error(line)
+    return status
 
 
 def _leave(status: int) -> NoReturn:

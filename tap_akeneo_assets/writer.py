@@ -134,11 +134,15 @@ class StateBudget:
 
     Attributes:
         now: seconds, by any clock that only goes forward.
+        every_seconds: how long to wait between two.
+        every_records: how many records are reason enough to wait no longer.
         size: bytes of the last STATE.
         spent: bytes of all of them.
     """
 
     now: Callable[[], float]
+    every_seconds: float = STATE_SECONDS
+    every_records: int = STATE_RECORDS
     size: int = 0
     spent: int = 0
     _since: float = 0.0
@@ -150,8 +154,8 @@ class StateBudget:
     def is_due(self, records: int, bytes_written: int) -> bool:
         """Whether a STATE is worth its place, after so many records and bytes in the whole run."""
         seconds = self.now() - self._since
-        waited = seconds >= max(STATE_SECONDS, self.size / STATE_BYTES_A_SECOND)
-        if not waited and records - self._records < STATE_RECORDS:
+        waited = seconds >= max(self.every_seconds, self.size / STATE_BYTES_A_SECOND)
+        if not waited and records - self._records < self.every_records:
             return False
         left_for_others = max(STATE_BYTES_A_RUN, bytes_written // STATE_SHARE) - self.spent
         return left_for_others > 2 * self.size + self.size // 4

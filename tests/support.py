@@ -10,6 +10,7 @@ import sys
 from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from tap_akeneo_assets.sandbox.server import serve
@@ -39,8 +40,8 @@ class Run:
 
     @classmethod
     def of(cls, output: bytes, status: int, log: str = "") -> Run:
-        """Parse an output, of which every line must be a message."""
-        return cls([json.loads(line) for line in output.splitlines()], status, log)
+        """Parse an output, of which every line must be a message; numbers keep their digits."""
+        return cls([json.loads(line, parse_float=Decimal) for line in output.splitlines()], status, log)
 
     @property
     def records(self) -> dict[str, list[dict[str, Any]]]:
@@ -95,11 +96,12 @@ def sync(
     *,
     state: dict[str, Any] | None = None,
     catalog: dict[str, Any] | None = None,
+    tap_class: type[TapAkeneoAssets] = TapAkeneoAssets,
     **config: Any,  # noqa: ANN401  # settings of any type
 ) -> Run:
     """Sync a PIM in this process."""
     with captured_stdout() as output:
-        tap = TapAkeneoAssets(config={"api_url": url, **CREDENTIALS, **config}, state=state, catalog=catalog)
+        tap = tap_class(config={"api_url": url, **CREDENTIALS, **config}, state=state, catalog=catalog)
         try:
             tap.sync_all()
             status = 0
