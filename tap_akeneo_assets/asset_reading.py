@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_akeneo_assets import errors, php
 from tap_akeneo_assets.addresses import encode_segment, path_and_query
-from tap_akeneo_assets.listings import Cutter, Listing, code_listings, to_text
+from tap_akeneo_assets.listings import Circling, Cutter, Listing, code_listings, to_text
 from tap_akeneo_assets.state import FamilyReading, bookmark
 from tap_akeneo_assets.values import needs_attributes, value_rows
 
@@ -70,7 +70,8 @@ class AssetReading:
     def keep_open(self) -> None:
         """Note in the state how far all open families have been read."""
         for reading in self._readings.values():
-            self._bookmarks.keep_open(reading, self._settings.question.narrowed)
+            if reading.began:
+                self._bookmarks.keep_open(reading, self._settings.question.narrowed)
 
     # Families
 
@@ -96,9 +97,9 @@ class AssetReading:
 
     def _start(self, family: Family, reading: FamilyReading, listing: Listing, ticket: Ticket | None = None) -> None:
         self._open += 1
-        self._run.reader.start(self._guard(family, reading, listing, ticket or self._ask(family, listing)))
+        self._run.reader.start(self._guard(family, reading, listing, ticket))
 
-    def _guard(self, family: Family, reading: FamilyReading, listing: Listing, ticket: Ticket) -> Reading:
+    def _guard(self, family: Family, reading: FamilyReading, listing: Listing, ticket: Ticket | None) -> Reading:
         yield from self._run.guard(family.code, [self._assets], self._read(family, reading, listing, ticket))
         self._open -= 1
         self._begin_families()
@@ -137,12 +138,12 @@ class AssetReading:
 
     # Pages
 
-    def _read(self, family: Family, reading: FamilyReading, listing: Listing, ticket: Ticket) -> Reading:
+    def _read(self, family: Family, reading: FamilyReading, listing: Listing, ticket: Ticket | None) -> Reading:
         """Read a listing to its end, or until it is cut into several."""
         cutter = Cutter(listing, RANGES_A_WORKER * self._settings.max_concurrency)
         may_cut = self._may_cut(reading, listing)
         probe: Ticket | None = None
-        coming: Ticket | None = ticket
+        coming: Ticket | None = ticket or self._ask_first(family, listing)
         while coming:
             try:
                 answer, data = yield from self._run.answer(coming)
@@ -152,7 +153,11 @@ class AssetReading:
             reading.began = reading.began or _beginning(answer)
             records = self._records(family, reading, php.items(data))
             link = php.next_link(data)
-            listing.check([record["code"] for record in records], link)
+            try:
+                listing.check([record["code"] for record in records], link)
+            except Circling:
+                listing.next = None
+                raise
             if probe and link and (yield from self._is_long(probe)):
                 yield from self._write(family, reading, records)
                 reading.written |= cutter.written
@@ -219,13 +224,22 @@ class AssetReading:
 
     # Refusals
 
+    def _ask_first(self, family: Family, listing: Listing) -> Ticket:
+        try:
+            return self._ask(family, listing)
+        except errors.DamagedPage:
+            return self._ask_anew(family, listing)
+
+    def _ask_anew(self, family: Family, listing: Listing) -> Ticket:
+        self._run.warn(f"Family {family.code!r}: an earlier listing cannot be gone on with; it starts anew.")
+        listing.next, listing.resumed = None, False
+        return self._ask(family, listing)
+
     def _after_refusal(
         self, family: Family, reading: FamilyReading, listing: Listing, refusal: errors.Refused
     ) -> Generator[Ticket, Answer, Ticket | None]:
         if listing.resumed and listing.next:
-            self._run.warn(f"Family {family.code!r}: the PIM refuses to go on with an earlier listing; it starts anew.")
-            listing.next, listing.resumed = None, False
-            return self._ask(family, listing)
+            return self._ask_anew(family, listing)
         if listing.codes and not listing.pages and not self._settings.question.search:
             yield from self._read_one_by_one(family, reading, listing)
             return None
@@ -246,12 +260,7 @@ class AssetReading:
 
     def _may_cut(self, reading: FamilyReading, listing: Listing) -> bool:
         """Whether several listings could be faster than this one."""
-        return (
-            self._settings.max_concurrency > 1
-            and not reading.cut
-            and not listing.resumed
-            and not listing.codes
-        )
+        return self._settings.max_concurrency > 1 and not reading.cut and not listing.resumed and not listing.codes
 
     def _is_long(self, probe: Ticket) -> Generator[Ticket, Answer, bool]:
         """Whether the listing of one range, asked for as a probe, has more than a page."""

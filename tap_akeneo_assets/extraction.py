@@ -106,7 +106,7 @@ class Extraction:
             self._leave_last_state()
             raise
         except errors.Fatal as error:
-            self.failures.setdefault("", []).append(str(error))
+            self.fail("", str(error), self._families)
         self._end()
         return not self.failures
 
@@ -264,7 +264,7 @@ class Extraction:
             rank = NEEDED_FOR_VALUES if self._assets.writes_values else WHEN_WORKERS_ARE_FREE
             family.attributes_ticket = self.ask(path, rank=rank)
             reading = self._read_attributes(family, family.attributes_ticket)
-            self.reader.start(self.guard(family.code, [self._attributes], reading))
+            self.reader.begin(self.guard(family.code, [self._attributes], reading))
         return family.attributes_ticket
 
     def _read_attributes(self, family: Family, ticket: Ticket) -> Reading:

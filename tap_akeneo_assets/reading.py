@@ -87,6 +87,10 @@ class Reader:
         """Let a reading begin, as soon as the running one waits."""
         self._ready.append((reading, None))
 
+    def begin(self, reading: Reading) -> None:
+        """Let a reading begin at once, ahead of the running one, so that what it waits for comes to it first."""
+        self._resume(reading, None)
+
     def ask(self, request: Request) -> Ticket:
         """Ask ahead: the request is sent when its turn comes, whether or not anybody waits for it yet."""
         ticket = Ticket(request)

@@ -30,7 +30,7 @@ from singer_sdk.helpers._catalog import pop_deselected_record_properties
 from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
 from singer_sdk.singerlib.messages import ActivateVersionMessage
 
-from tap_akeneo_assets.errors import DamagedPage, Stopped
+from tap_akeneo_assets.errors import DamagedPage, Fatal, Stopped
 from tap_akeneo_assets.settings import from_environment
 from tap_akeneo_assets.writer import STATE_RECORDS, STATE_SECONDS, ChunkWriter
 
@@ -90,9 +90,19 @@ class AkeneoStream(Stream):
         """Whether it goes on from bookmarks."""
         return self.replication_method == "INCREMENTAL"
 
+    @property
+    def fed(self) -> bool:
+        """Whether records can come to it: no stream map removes a stream above it."""
+        if self.parent_stream_type is None:
+            return True
+        parent = self.tap.stream(self.parent_stream_type.name)
+        maps = self.tap.mapper.stream_maps.get(parent.name, [None])  # none when the catalog leaves it out
+        return parent.fed and not isinstance(maps[0], RemoveRecordTransform)
+
     def announce(self) -> None:
         """Write the SCHEMA."""
-        self._write_schema_message()
+        if self.fed:
+            self._write_schema_message()
 
     def open(self) -> None:
         """Write the SCHEMA and begin to count."""
@@ -109,8 +119,13 @@ class AkeneoStream(Stream):
 
     def keeps(self, record: dict[str, Any]) -> bool:
         """Whether the stream's map lets a record, and so what is below it, through."""
-        known = self.name in self.tap.mapper.stream_maps  # it is not when the catalog leaves the stream out
-        return not known or self.stream_maps[0].get_filter_result(record)
+        if self.name not in self.tap.mapper.stream_maps:  # the catalog leaves it out
+            return True
+        map_ = self.stream_maps[0]
+        try:
+            return map_.get_filter_result(record)
+        except Exception as error:  # noqa: BLE001  # whatever a user's expression raises
+            raise _map_failed(map_, error) from None
 
     def emit(self, records: Sequence[dict[str, Any]]) -> None:
         """Write records: fields selected, stream maps applied, as RECORD messages or into BATCH files.
@@ -193,7 +208,14 @@ class Batches:
 def _mapped(map_: StreamMap, records: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
     if type(map_) is SameRecordTransform and not map_.flattening_enabled:
         return records
-    return [mapped for record in records if (mapped := map_.transform(record)) is not None]
+    try:
+        return [mapped for record in records if (mapped := map_.transform(record)) is not None]
+    except Exception as error:  # noqa: BLE001  # whatever a user's expression raises
+        raise _map_failed(map_, error) from None
+
+
+def _map_failed(map_: StreamMap, error: Exception) -> Fatal:
+    return Fatal(f"stream_maps: that of {map_.stream_alias!r} fails on a record: {error}")
 
 
 class RootStream(AkeneoStream):

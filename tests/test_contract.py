@@ -1,0 +1,67 @@
+"""What README says is what the tap does."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from tap_akeneo_assets.sync import AkeneoStream
+from tap_akeneo_assets.tap import TapAkeneoAssets
+
+from .support import tap
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def table(heading: str) -> dict[str, list[str]]:
+    """The first table below a heading: its rows by their first cell."""
+    section = README.split(f"\n{heading}\n", 1)[1].split("\n#", 1)[0]
+    lines = itertools.dropwhile(lambda line: not line.startswith("|"), section.splitlines())
+    rows = [line.strip("| ").split(" | ") for line in itertools.takewhile(lambda line: line.startswith("|"), lines)]
+    return {row[0].strip("`"): [cell.strip() for cell in row[1:]] for row in rows[2:]}
+
+
+def shown_type(declared: dict[str, Any]) -> str:
+    """A setting's type and default, as the table of settings words them."""
+    kinds = declared["type"]
+    kind = kinds if isinstance(kinds, str) else next(kind for kind in kinds if kind != "null")
+    remarks = [str(declared["default"]).lower()] if "default" in declared else []
+    return ", ".join([kind, *remarks, *(["secret"] if declared.get("secret") else [])])
+
+
+def test_the_settings_are_those_of_about() -> None:
+    settings = json.loads(tap("--about", "--format=json").stdout)["settings"]
+    own = table("## Settings")
+    builtin = settings["properties"].keys() - own.keys()
+    for name, (kind, meaning) in own.items():
+        declared = settings["properties"][name]
+        required = ", required" if name in settings["required"] else ""
+        assert (name, kind) == (name, shown_type(declared) + required)
+        assert meaning == declared["description"]
+    section = README.split("\n## Settings\n", 1)[1].split("\n###", 1)[0]
+    assert builtin == set(re.findall(r"`(\w+)`", section.split("the SDK's own: ")[1].split(". Each")[0]))
+
+
+def test_the_streams_are_those_of_the_tap() -> None:
+    streams = TapAkeneoAssets(config={}, validate_config=False).streams
+    shown = table("## Streams")
+    assert shown.keys() == streams.keys()
+    for name, (source, keys, replication) in shown.items():
+        stream = streams[name]
+        assert isinstance(stream, AkeneoStream)
+        assert source == (f"`{stream.path}`" if stream.path else "the pages of `assets`")
+        assert keys == ", ".join(f"`{key}`" for key in stream.primary_keys)
+        if name != "asset_values":
+            key = stream.replication_key
+            assert replication == (f"incremental on `{key}`" if key else "full table")
+        assert set(stream.primary_keys) <= stream.schema["properties"].keys()
+
+
+def test_every_module_is_in_the_picture() -> None:
+    package = ROOT / "tap_akeneo_assets"
+    modules = {path.name for path in package.glob("*.py") if not path.name.startswith("__")}
+    assert modules == {name for row in table("## Development") for name in re.findall(r"\w+\.py", row)}
