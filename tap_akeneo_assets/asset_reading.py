@@ -18,7 +18,7 @@ from tap_akeneo_assets.state import FamilyReading, bookmark
 from tap_akeneo_assets.values import needs_attributes, value_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Mapping, Sequence
     from datetime import datetime
 
     from tap_akeneo_assets.client import Answer
@@ -55,6 +55,7 @@ class AssetReading:
         self._coming: deque[Family] = deque()
         self._open = 0
         self._readings: dict[str, FamilyReading] = {}
+        self._probes: dict[str, Ticket] = {}
 
     @property
     def writes_values(self) -> bool:
@@ -142,38 +143,52 @@ class AssetReading:
         """Read a listing to its end, or until it is cut into several."""
         cutter = Cutter(listing, RANGES_A_WORKER * self._settings.max_concurrency)
         may_cut = self._may_cut(reading, listing)
-        probe: Ticket | None = None
         coming: Ticket | None = ticket or self._ask_first(family, listing)
         while coming:
-            try:
-                answer, data = yield from self._run.answer(coming)
-            except errors.Refused as refusal:
-                coming = yield from self._after_refusal(family, reading, listing, refusal)
-                continue
-            reading.began = reading.began or _beginning(answer)
-            records = self._records(family, reading, php.items(data))
-            link = php.next_link(data)
-            try:
-                listing.check([record["code"] for record in records], link)
-            except Circling:
-                listing.next = None
-                raise
-            if probe and link and (yield from self._is_long(probe)):
-                yield from self._write(family, reading, records)
-                reading.written |= cutter.written
-                reading.written |= {record["code"]: record.get("updated") for record in records}
-                self._cut(family, reading, listing, cutter, probe)
-                return
-            probe = None
-            coming = self._ask(family, listing, link) if link and self._goes_on(len(records)) else None
-            if coming and may_cut and reading.began and self._open < MAX_OPEN_LISTINGS:
-                is_time = cutter.see(records, workers_are_free=self._run.reader.idle)
-                probe = self._ask(family, cutter.probe) if is_time else None
-            self._run.reader.send()
+            # In a frame of its own, a page is let go before the next one is waited for.
+            coming = yield from self._read_page(family, reading, listing, coming, cutter if may_cut else None)
+
+    def _read_page(
+        self, family: Family, reading: FamilyReading, listing: Listing, ticket: Ticket, cutter: Cutter | None
+    ) -> Generator[Ticket, Answer, Ticket | None]:
+        """Read and write a page, and ask for the next one in between.
+
+        Returns:
+            The next page's ticket; none where the listing has come to an end.
+        """
+        try:
+            answer, data = yield from self._run.answer(ticket)
+        except errors.Refused as refusal:
+            return (yield from self._after_refusal(family, reading, listing, refusal))
+        reading.began = reading.began or _beginning(answer)
+        records = self._records(family, reading, php.items(data))
+        link = php.next_link(data)
+        self._check(listing, records, link)
+        probe = self._probes.pop(family.code, None)
+        if cutter and probe and link and (yield from self._is_long(probe)):
             yield from self._write(family, reading, records)
-            listing.next = link and path_and_query(link)
-        if listing.next is None:
+            cutter.written.update((record["code"], record.get("updated")) for record in records)
+            self._cut(family, reading, listing, cutter, probe)
+            return None
+        goes_on = link is not None and self._goes_on(len(records))
+        coming = self._ask(family, listing, link) if goes_on else None
+        if cutter and coming and reading.began and self._open < MAX_OPEN_LISTINGS:
+            is_time = cutter.see(records, workers_are_free=self._run.reader.idle)
+            if is_time:
+                self._probes[family.code] = self._ask(family, cutter.probe)
+        self._run.reader.send()
+        yield from self._write(family, reading, records)
+        listing.next = link and path_and_query(link)
+        if link is None:
             self._end_listing(family, reading, listing)
+        return coming
+
+    def _check(self, listing: Listing, records: Sequence[Mapping[str, Any]], link: str | None) -> None:
+        try:
+            listing.check([record["code"] for record in records], link)
+        except Circling:
+            listing.next = None  # the next run begins anew, rather than in the circle
+            raise
 
     def _goes_on(self, coming: int) -> bool:
         """Whether more than so many further assets are wanted, which only a test run leaves in doubt."""
@@ -242,6 +257,7 @@ class AssetReading:
             return self._ask_anew(family, listing)
         if listing.codes and not listing.pages and not self._settings.question.search:
             yield from self._read_one_by_one(family, reading, listing)
+            self._end_listing(family, reading, listing)
             return None
         raise refusal
 
@@ -274,6 +290,7 @@ class AssetReading:
 
     def _cut(self, family: Family, reading: FamilyReading, listing: Listing, cutter: Cutter, probe: Ticket) -> None:
         reading.cut = True
+        reading.written |= cutter.written
         reading.open.remove(listing)
         reading.open += cutter.ranges
         for part in cutter.ranges:

@@ -16,7 +16,7 @@ import heapq
 import itertools
 import queue
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -53,8 +53,7 @@ class Ticket:
     request: Request
     failures: int = 0
     after: Retry | None = None
-    future: Future[Answer] | None = None
-    arrived: bool = False
+    outcome: Answer | Exception | None = None
     size: int = 0
     waiting: list[Reading] = field(default_factory=list)
 
@@ -78,7 +77,7 @@ class Reader:
         self._pool = ThreadPoolExecutor(max_concurrency, thread_name_prefix="akeneo")
         self._asked: list[tuple[tuple[int, ...], int, Ticket]] = []
         self._order = itertools.count()
-        self._arrivals: queue.SimpleQueue[Ticket] = queue.SimpleQueue()
+        self._arrivals: queue.SimpleQueue[tuple[Ticket, Answer | Exception]] = queue.SimpleQueue()
         self._ready: deque[tuple[Reading, Ticket | None]] = deque()
         self._in_flight = 0
         self._waiting_bytes = 0
@@ -101,7 +100,7 @@ class Reader:
         """Ask once more, by the client's rule for retries, since the answer was of no use."""
         ticket.failures += 1
         ticket.after = after
-        ticket.arrived = False
+        ticket.outcome = None
         self._enqueue(ticket)
 
     @property
@@ -138,28 +137,35 @@ class Reader:
         ):
             *_, ticket = heapq.heappop(self._asked)
             self._in_flight += 1
-            request = ticket.request
-            ticket.future = self._pool.submit(
-                self._client.get, request.path, request.query, after=ticket.after, failures=ticket.failures
-            )
-            ticket.future.add_done_callback(lambda _, ticket=ticket: self._arrivals.put(ticket))  # type: ignore[misc]
+            self._pool.submit(self._get, ticket)
+
+    def _get(self, ticket: Ticket) -> None:
+        """Answer a ticket, on a worker's thread."""
+        request = ticket.request
+        outcome: Answer | Exception
+        try:
+            outcome = self._client.get(request.path, request.query, after=ticket.after, failures=ticket.failures)
+        except Exception as error:  # noqa: BLE001  # it is raised where the answer is waited for
+            outcome = error
+        self._arrivals.put((ticket, outcome))
 
     def _receive(self) -> None:
         if not self._in_flight:
             return
         try:
-            ticket = self._arrivals.get(timeout=TICK_SECONDS)
+            ticket, outcome = self._arrivals.get(timeout=TICK_SECONDS)
         except queue.Empty:
             return
         self._in_flight -= 1
-        ticket.arrived = True
-        ticket.size = _size_of_answer(ticket)
-        self._waiting_bytes += ticket.size
+        ticket.outcome = outcome
+        if not isinstance(outcome, Exception):
+            ticket.size = len(outcome.body)
+            self._waiting_bytes += ticket.size
         waiting, ticket.waiting = ticket.waiting, []
         self._ready.extend((reading, ticket) for reading in waiting)
 
     def _resume(self, reading: Reading, ticket: Ticket | None) -> None:
-        while ticket is None or ticket.arrived:
+        while ticket is None or ticket.outcome is not None:
             try:
                 ticket = self._advance(reading, ticket)
             except StopIteration:
@@ -167,17 +173,10 @@ class Reader:
         ticket.waiting.append(reading)
 
     def _advance(self, reading: Reading, ticket: Ticket | None) -> Ticket:
-        if ticket is None or ticket.future is None:
+        if ticket is None or ticket.outcome is None:
             return next(reading)
         self._waiting_bytes -= ticket.size
         ticket.size = 0
-        error = ticket.future.exception()
-        if error is not None:
-            return reading.throw(error)
-        return reading.send(ticket.future.result())
-
-
-def _size_of_answer(ticket: Ticket) -> int:
-    if ticket.future is None or ticket.future.exception() is not None:
-        return 0
-    return len(ticket.future.result().body)
+        if isinstance(ticket.outcome, Exception):
+            return reading.throw(ticket.outcome)
+        return reading.send(ticket.outcome)
