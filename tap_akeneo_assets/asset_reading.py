@@ -18,12 +18,12 @@ from tap_akeneo_assets.state import FamilyReading, bookmark
 from tap_akeneo_assets.values import needs_attributes, value_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from datetime import datetime
 
     from tap_akeneo_assets.client import Answer
-    from tap_akeneo_assets.extraction import Extraction, Family
     from tap_akeneo_assets.reading import Reading, Ticket
+    from tap_akeneo_assets.run import Family, Run
     from tap_akeneo_assets.settings import Settings
     from tap_akeneo_assets.state import Bookmarks
     from tap_akeneo_assets.sync import AkeneoStream
@@ -42,16 +42,25 @@ class AssetReading:
         values: the stream of their values.
         settings: the tap's.
         bookmarks: where families start, and what is kept of them.
+        start_attributes: asks for a family's attributes, and gives the ticket of their answer.
     """
 
-    def __init__(
-        self, run: Extraction, assets: AkeneoStream, values: AkeneoStream, settings: Settings, bookmarks: Bookmarks
+    def __init__(  # noqa: PLR0913  # all that it works with
+        self,
+        run: Run,
+        assets: AkeneoStream,
+        values: AkeneoStream,
+        settings: Settings,
+        bookmarks: Bookmarks,
+        *,
+        start_attributes: Callable[[Family], Ticket],
     ) -> None:
         self._run = run
         self._assets = assets
         self._values = values
         self._settings = settings
         self._bookmarks = bookmarks
+        self._start_attributes = start_attributes
         self._coming: deque[Family] = deque()
         self._open = 0
         self._readings: dict[str, FamilyReading] = {}
@@ -231,7 +240,7 @@ class AssetReading:
             )
 
     def _wait_for_attributes(self, family: Family) -> Reading:
-        ticket = self._run.start_attributes(family)
+        ticket = self._start_attributes(family)
         if family.attributes is None:
             yield ticket
         if family.attributes is None:

@@ -1,4 +1,4 @@
-"""One run: what is read, in which order, what it leaves behind, and what failed.
+"""What a run reads, in which order, and what it leaves behind.
 
 Families come first, page by page. Each family's own record is written before those below it; apart from that, pages
 are written as they arrive. Attributes and options are read here, assets in `asset_reading`.
@@ -7,53 +7,35 @@ are written as they arrive. Attributes and options are read here, assets in `ass
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk.singerlib.messages import StateMessage
 
-from tap_akeneo_assets import errors, pages, php
-from tap_akeneo_assets.addresses import encode_segment, next_query
+from tap_akeneo_assets import errors, php
+from tap_akeneo_assets.addresses import encode_segment
 from tap_akeneo_assets.asset_reading import AssetReading
-from tap_akeneo_assets.errors import REST_ROOT
 from tap_akeneo_assets.listings import Circling, Listing
-from tap_akeneo_assets.reading import Reader, Request
-from tap_akeneo_assets.values import AttributeInfo, attribute_info
+from tap_akeneo_assets.run import Family, Run, failure_lines
+from tap_akeneo_assets.values import attribute_info
 from tap_akeneo_assets.writer import StateBudget
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Iterable, Mapping
 
-    from tap_akeneo_assets.client import Answer, Client
+    from tap_akeneo_assets.client import Client
     from tap_akeneo_assets.reading import Reading, Ticket
     from tap_akeneo_assets.settings import Settings
     from tap_akeneo_assets.state import Bookmarks
-    from tap_akeneo_assets.sync import AkeneoStream, AkeneoTap
+    from tap_akeneo_assets.sync import AkeneoTap
 
 FAMILIES_FIRST = (0,)
 NEEDED_FOR_VALUES = (1, 0)
 WHEN_WORKERS_ARE_FREE = (2,)
-MAX_NAMES = 20
 OPTION_TYPES = ("single_option", "multiple_options")
 
 
 class _EnoughRecordsError(Exception):
     """A test run has the few records that it asks for."""
-
-
-@dataclass(slots=True)
-class Family:
-    """A family on its way: its code, encoded for paths, and its attributes once somebody has read them."""
-
-    code: str
-    attributes: Mapping[str, AttributeInfo] | None = None
-    attributes_ticket: Ticket | None = None
-
-    @property
-    def path_code(self) -> str:
-        """The code as a segment of a path."""
-        return encode_segment(self.code)
 
 
 class Extraction:
@@ -75,14 +57,17 @@ class Extraction:
         self._attributes = tap.stream("asset_attributes")
         self._options = tap.stream("attribute_options")
         self._budget = StateBudget(time.monotonic, tap.state_seconds, tap.state_records)
-        self._warned: set[tuple[str, ...]] = set()
         self._seen: set[str] = set()
         self._listed = False
-        self.failures: dict[str, list[str]] = {}
-        self.now: datetime | None = None
-        self._client = client
-        self.reader = Reader(client, settings.max_concurrency, self._tick)
-        self._assets = AssetReading(self, tap.stream("assets"), tap.stream("asset_values"), settings, bookmarks)
+        self._run = Run(client, settings.max_concurrency, tap.logger, self._tick)
+        self._assets = AssetReading(
+            self._run,
+            tap.stream("assets"),
+            tap.stream("asset_values"),
+            settings,
+            bookmarks,
+            start_attributes=self._start_attributes,
+        )
 
     def run(self) -> bool:
         """Read and write everything.
@@ -93,135 +78,45 @@ class Extraction:
         Raises:
             Stopped: a signal ended it; what was written until then has its STATE.
         """
-        self._tap.chunk_writer.fall_back_to(self._tap.state)
+        self._budget.spend(self._tap.chunk_writer.fall_back_to(self._tap.state), 0)  # the SDK has sent it
+        try:
+            self._begin()
+            self._read()
+            self._end()
+        except errors.Stopped:
+            self._leave_last_state()
+            raise
+        return not self._run.failures
+
+    def _begin(self) -> None:
         for stream in self._streams:
             stream.open()
         self._note_what_settings_leave_out()
         self._start_families()
+
+    def _read(self) -> None:
         try:
-            self.reader.run()
+            self._run.reader.run()
         except _EnoughRecordsError:
             pass
-        except errors.Stopped:
-            self._leave_last_state()
-            raise
         except errors.Fatal as error:
-            self.fail("", str(error), self._families)
-        self._end()
-        return not self.failures
-
-    # What other modules of the run need
-
-    def answer(self, ticket: Ticket) -> Generator[Ticket, Answer, tuple[Answer, Any]]:
-        """Wait for a page.
-
-        Returns:
-            The answer, and what its body says.
-
-        Raises:
-            RequestFailed: there is no answer that can be used.
-        """
-        while True:
-            answer = yield ticket
-            self.now = answer.date or self.now
-            try:
-                data, warnings = pages.decode(answer.body)
-            except pages.NotJson as error:
-                self.reader.ask_again(ticket, errors.Retry(f"200 with a body that is not JSON ({error})"))
-                continue
-            except pages.DamagedPage as error:
-                raise errors.DamagedPage(f"The PIM's answer to {ticket.request.path} cannot be used: {error}") from None
-            for warning in warnings:
-                self.warn_once(f"The PIM's answer to {ticket.request.path}: {warning}", warning)
-            return answer, data
-
-    def ask(
-        self, path: str, parameters: Mapping[str, str] | None = None, link: str | None = None, *, rank: tuple[int, ...]
-    ) -> Ticket:
-        """Ask for something, ahead of time.
-
-        Args:
-            path: below the API's root, encoded.
-            parameters: of the query, which hold whatever the link says.
-            link: the server's `next` of the page before, if it is a further page that is wanted.
-            rank: the lowest goes first.
-
-        Raises:
-            DamagedPage: the link leads nowhere.
-        """
-        if link:
-            self._client.warn_of_other_host(link)
-        return self.reader.ask(Request(path, next_query(parameters or {}, path, link or ""), rank))
-
-    def url_length(self, path: str, parameters: Mapping[str, str]) -> int:
-        """How long the address of a request is, in characters."""
-        return len(f"{self._client.api_url}{REST_ROOT}{path}?{next_query(parameters, path, '')}")
-
-    def records(
-        self, stream: AkeneoStream, items: Iterable[object], parents: Mapping[str, str], family: str
-    ) -> list[dict[str, Any]]:
-        """Make records of a page's items; one that is damaged fails the family and leaves the others alone."""
-        records = []
-        for item in items:
-            try:
-                record, remarks = stream.shape.record(item, parents)
-            except php.Misshapen as error:
-                code = item.get("code") if isinstance(item, dict) else None
-                self.fail(family or str(code or ""), f"{stream.name} {code!r}: {error}", stream)
-                continue
-            for remark in remarks:
-                self.warn_once(f"{stream.name}: {remark}.", stream.name, remark)
-            records.append(record)
-        return records
-
-    def guard(self, family: str, streams: Sequence[AkeneoStream], reading: Reading) -> Reading:
-        """A reading whose failure fails its family, and nothing else."""
-        try:
-            yield from reading
-        except errors.NotFound as error:
-            self.warn(f"Family {family!r}: {error} It is passed over in this run.")
-            self.leave_out(*streams)
-        except errors.Fatal:
-            raise
-        except (errors.RequestFailed, php.Misshapen, Circling) as error:
-            self.fail(family, str(error), *streams)
-
-    def fail(self, family: str, message: str, *streams: AkeneoStream) -> None:
-        """Note that a family could not be read whole."""
-        self.failures.setdefault(family, []).append(message)
-        self.leave_out(*streams)
-
-    def leave_out(self, *streams: AkeneoStream) -> None:
-        """Note that something of these streams, and so of those below them, is not read in this run."""
-        for stream in streams:
-            stream.complete = False
-            self.leave_out(*stream.children)
-
-    def warn(self, message: str) -> None:
-        """Log a warning."""
-        self._tap.logger.warning(message)
-
-    def warn_once(self, message: str, *subject: str) -> None:
-        """Log a warning unless there was one about the same subject."""
-        if subject not in self._warned:
-            self._warned.add(subject)
-            self.warn(message)
+            self._run.fail("", str(error), self._families)
 
     # Families, attributes, options
 
     def _start_families(self) -> None:
         if self._settings.families is None:
-            self.reader.start(self._read_family_list())
+            self._run.reader.start(self._read_family_list())
         for code in self._settings.families or ():
-            self.reader.start(self.guard(code, [self._families], self._read_named_family(code)))
+            self._run.reader.start(self._run.guard(code, [self._families], self._read_named_family(code)))
 
     def _read_named_family(self, code: str) -> Reading:
         path = self._families.path + "/" + encode_segment(code)
         try:
-            _, data = yield from self.answer(self.ask(path, rank=FAMILIES_FIRST))
+            _, data = yield from self._run.answer(self._run.ask(path, rank=FAMILIES_FIRST))
         except errors.NotFound:
-            self.warn(f"The family {code!r} of the setting `asset_families` is not to be had from this PIM.")
-            self.fail(code, "The PIM has no such family, or does not show it to this connection.", self._families)
+            self._run.warn(f"The family {code!r} of the setting `asset_families` is not to be had from this PIM.")
+            self._run.fail(code, "The PIM has no such family, or does not show it to this connection.", self._families)
             return
         self._write_families([data])
 
@@ -229,22 +124,22 @@ class Extraction:
         listing = Listing()
         path = self._families.path
         try:
-            ticket: Ticket | None = self.ask(path, rank=FAMILIES_FIRST)
+            ticket: Ticket | None = self._run.ask(path, rank=FAMILIES_FIRST)
             while ticket:
-                _, data = yield from self.answer(ticket)
+                _, data = yield from self._run.answer(ticket)
                 items, link = php.items(data), php.next_link(data)
                 listing.check([str(item.get("code")) for item in items], link)
-                ticket = self.ask(path, link=link, rank=FAMILIES_FIRST) if link else None
+                ticket = self._run.ask(path, link=link, rank=FAMILIES_FIRST) if link else None
                 self._write_families(items)
         except errors.NotFound as error:
             raise errors.Fatal(f"{error} Is `api_url` the address of an Akeneo PIM with the Asset Manager?") from None
         except (errors.RequestFailed, php.Misshapen, Circling) as error:
-            self.fail("", f"The list of families could not be read: {error}", self._families)
+            self._run.fail("", f"The list of families could not be read: {error}", self._families)
             return
         self._listed = True
 
     def _write_families(self, items: Iterable[Mapping[str, Any]]) -> None:
-        records = self.records(self._families, items, {}, "")
+        records = self._run.records(self._families, items, {}, "")
         kept = [record["code"] for record in records if self._families.keeps(record)]
         self._families.emit(records)
         for code in kept:
@@ -254,23 +149,23 @@ class Extraction:
 
     def _start_family(self, family: Family) -> None:
         if self._attributes.wanted:
-            self.start_attributes(family)
+            self._start_attributes(family)
         self._assets.add(family)
 
-    def start_attributes(self, family: Family) -> Ticket:
+    def _start_attributes(self, family: Family) -> Ticket:
         """Ask for a family's attributes, unless somebody has; `family.attributes` holds them once they arrive."""
         if family.attributes_ticket is None:
             path = self._attributes.path.format(asset_family_code=family.path_code)
             rank = NEEDED_FOR_VALUES if self._assets.writes_values else WHEN_WORKERS_ARE_FREE
-            family.attributes_ticket = self.ask(path, rank=rank)
+            family.attributes_ticket = self._run.ask(path, rank=rank)
             reading = self._read_attributes(family, family.attributes_ticket)
-            self.reader.begin(self.guard(family.code, [self._attributes], reading))
+            self._run.reader.begin(self._run.guard(family.code, [self._attributes], reading))
         return family.attributes_ticket
 
     def _read_attributes(self, family: Family, ticket: Ticket) -> Reading:
-        _, data = yield from self.answer(ticket)
+        _, data = yield from self._run.answer(ticket)
         items = php.items(data)
-        records = self.records(self._attributes, items, {"asset_family_code": family.code}, family.code)
+        records = self._run.records(self._attributes, items, {"asset_family_code": family.code}, family.code)
         family.attributes = {record["code"]: attribute_info(record) for record in records}
         with_options = [
             record["code"]
@@ -279,13 +174,13 @@ class Extraction:
         ]
         self._attributes.emit(records)
         for code in with_options if self._options.wanted else ():
-            self.reader.start(self.guard(family.code, [self._options], self._read_options(family, code)))
+            self._run.reader.start(self._run.guard(family.code, [self._options], self._read_options(family, code)))
 
     def _read_options(self, family: Family, attribute: str) -> Reading:
         path = self._options.path.format(asset_family_code=family.path_code, attribute_code=encode_segment(attribute))
-        _, data = yield from self.answer(self.ask(path, rank=WHEN_WORKERS_ARE_FREE))
+        _, data = yield from self._run.answer(self._run.ask(path, rank=WHEN_WORKERS_ARE_FREE))
         parent = {"asset_family_code": family.code, "attribute_code": attribute}
-        self._options.emit(self.records(self._options, php.items(data), parent, family.code))
+        self._options.emit(self._run.records(self._options, php.items(data), parent, family.code))
 
     # Checkpoints and the end
 
@@ -323,12 +218,12 @@ class Extraction:
     def _note_what_settings_leave_out(self) -> None:
         settings = self._settings
         if settings.families is not None:
-            self.leave_out(self._families)
+            self._run.leave_out(self._families)
         if settings.narrows_assets:
-            self.leave_out(self._tap.stream("assets"))
+            self._run.leave_out(self._tap.stream("assets"))
 
     def _end(self) -> None:
-        if self._listed and self._seen:
+        if self._listed and self._families.complete and self._seen:
             self._bookmarks.keep_only(self._seen)
         if not self._tap.dry_run:
             for stream in self._streams:
@@ -337,23 +232,5 @@ class Extraction:
         self._checkpoint()
         for stream in self._streams:
             stream.close()
-        for line in failure_lines(self.failures):
+        for line in failure_lines(self._run.failures):
             self._tap.logger.error(line)
-
-
-def failure_lines(failures: Mapping[str, Sequence[str]]) -> list[str]:
-    """What to tell of the families that failed: a line each, or one for all that failed for the same reason.
-
-    Args:
-        failures: messages by family code; `""` for what belongs to no family.
-    """
-    by_message: dict[str, list[str]] = {}
-    for family, messages in failures.items():
-        by_message.setdefault(messages[0], []).append(family)
-    lines = []
-    for message, families in by_message.items():
-        names = [repr(family) for family in families if family]
-        shown = ", ".join(names[:MAX_NAMES]) + (f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else "")
-        subject = f"{'Family' if len(names) == 1 else 'Families'} {shown} failed: " if names else ""
-        lines.append(subject + message)
-    return lines

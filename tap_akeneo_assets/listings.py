@@ -273,7 +273,7 @@ def code_listings(codes: Iterable[str], length_of: Callable[[Listing], int]) -> 
 
 def to_text(moment: datetime) -> str:
     """A moment as the API's filters take it: UTC, whole seconds, `2026-01-31T10:00:00Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def to_moment(text: str) -> datetime:

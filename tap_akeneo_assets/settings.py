@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import urlsplit
 
 from singer_sdk import typing as th
 
@@ -322,7 +324,12 @@ def _asset_codes(config: Mapping[str, Any]) -> Mapping[str, Sequence[str]] | Non
         return {family: codes or [] for family, codes in (config.get("asset_codes") or {}).items()} or None
     if config.get("asset_codes"):
         raise ValueError("asset_codes and asset_codes_file are set: only one of them can be.")
-    return _parse_codes(path, _read_text(path))
+    try:
+        return _parse_codes(path, _read_text(path))
+    except ValueError as error:
+        # A URL may hold credentials, or a signature in its query.
+        shown = re.sub(r"(?<=://)[^/]*@|[?#].*", "", path) if "://" in path else path
+        raise ValueError(f"asset_codes_file: {shown!r} {error}.") from None
 
 
 def _read_text(path: str) -> str:
@@ -333,42 +340,43 @@ def _read_text(path: str) -> str:
             content: bytes = file.read()
             return content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise ValueError(f"asset_codes_file: {path!r} is no UTF-8 text.") from None
+        raise ValueError("is no UTF-8 text") from None
     except Exception as error:  # noqa: BLE001  # each file system of fsspec has errors of its own
-        raise ValueError(f"asset_codes_file: {path!r} cannot be read ({type(error).__name__}).") from None
+        raise ValueError(f"cannot be read ({type(error).__name__})") from None
 
 
 def _parse_codes(path: str, text: str) -> dict[str, list[str]]:
-    if path.lower().endswith(".csv"):
-        return _codes_from_csv(path, text)
-    if path.lower().endswith(".json"):
-        return _codes_from_json(path, text)
-    raise ValueError(f"asset_codes_file: {path!r} is neither .json nor .csv.")
+    name = (urlsplit(path).path if "://" in path else path).lower()
+    if name.endswith(".csv"):
+        return _codes_from_csv(text)
+    if name.endswith(".json"):
+        return _codes_from_json(text)
+    raise ValueError("is neither .json nor .csv")
 
 
-def _codes_from_json(path: str, text: str) -> dict[str, list[str]]:
+def _codes_from_json(text: str) -> dict[str, list[str]]:
     try:
         families = parse_json(text)
     except ValueError:
-        raise ValueError(f"asset_codes_file: {path!r} is no JSON.") from None
+        raise ValueError("is no JSON") from None
     if not isinstance(families, dict) or not all(
         isinstance(codes, list) and all(isinstance(code, str) for code in codes) for codes in families.values()
     ):
-        raise ValueError(f"asset_codes_file: {path!r} is no object of family codes with arrays of asset codes.")
+        raise ValueError("is no object of family codes with arrays of asset codes")
     return families
 
 
-def _codes_from_csv(path: str, text: str) -> dict[str, list[str]]:
+def _codes_from_csv(text: str) -> dict[str, list[str]]:
     rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     families: dict[str, list[str]] = {}
     try:
         if not set(CODES_COLUMNS) <= set(rows.fieldnames or ()):
-            raise ValueError(f"asset_codes_file: {path!r} lacks the columns {' and '.join(CODES_COLUMNS)}.")
+            raise ValueError(f"lacks the columns {' and '.join(CODES_COLUMNS)}")
         for row in rows:
             family, asset = (row[name] for name in CODES_COLUMNS)
             if not family or not asset:
-                raise ValueError(f"asset_codes_file: line {rows.line_num} of {path!r} lacks a code.")
+                raise ValueError(f"lacks a code in line {rows.line_num}")
             families.setdefault(family, []).append(asset)
     except csv.Error as error:
-        raise ValueError(f"asset_codes_file: {path!r} is no CSV: {error}.") from None
+        raise ValueError(f"is no CSV: {error}") from None
     return families

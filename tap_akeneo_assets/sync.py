@@ -93,11 +93,11 @@ class AkeneoStream(Stream):
     @property
     def fed(self) -> bool:
         """Whether records can come to it: no stream map removes a stream above it."""
-        if self.parent_stream_type is None:
-            return True
-        parent = self.tap.stream(self.parent_stream_type.name)
-        maps = self.tap.mapper.stream_maps.get(parent.name, [None])  # none when the catalog leaves it out
-        return parent.fed and not isinstance(maps[0], RemoveRecordTransform)
+        for parent in self.tap.streams.values():
+            if isinstance(parent, AkeneoStream) and type(parent) is self.parent_stream_type:
+                maps = self.tap.mapper.stream_maps.get(parent.name)  # none when the catalog leaves it out
+                return parent.fed and not (maps and isinstance(maps[0], RemoveRecordTransform))
+        return True
 
     def announce(self) -> None:
         """Write the SCHEMA."""
@@ -115,7 +115,7 @@ class AkeneoStream(Stream):
         versioned = self.tap.activates_versions and not self.incremental
         self._version = {"version": self.tap.initialized_at // 1000} if versioned else {}
         batch_config = self.get_batch_config(self.config)
-        self._batches = Batches(self, batch_config) if batch_config else None
+        self._batches = Batches(self, batch_config, self._version) if batch_config else None
 
     def keeps(self, record: dict[str, Any]) -> bool:
         """Whether the stream's map lets a record, and so what is below it, through."""
@@ -180,11 +180,13 @@ class Batches:
     Args:
         stream: whose records they hold.
         config: the SDK's `batch_config`.
+        version: what their messages say of the stream's version, if anything.
     """
 
-    def __init__(self, stream: AkeneoStream, config: Any) -> None:  # noqa: ANN401  # its type is private to the SDK
+    def __init__(self, stream: AkeneoStream, config: Any, version: dict[str, int]) -> None:  # noqa: ANN401  # its type is private to the SDK
         self._stream = stream
         self._config = config
+        self._version = version
         self._waiting: dict[str, list[dict[str, Any]]] = {}
 
     def add(self, alias: str, records: Sequence[dict[str, Any]]) -> None:
@@ -201,7 +203,7 @@ class Batches:
             batcher = Batcher(self._stream.tap_name, alias, self._config)
             for manifest in batcher.get_batches(iter(records)):
                 self._stream.tap.write_message(
-                    SDKBatchMessage(stream=alias, encoding=self._config.encoding, manifest=manifest)
+                    SDKBatchMessage(stream=alias, encoding=self._config.encoding, manifest=manifest, **self._version)
                 )
 
 
@@ -234,8 +236,8 @@ class RootStream(AkeneoStream):
             self.tap.failed = not self.tap.extract()
         except Stopped:
             self.tap.end_by_signal()
-        except BrokenPipeError:
-            self.logger.error("The target has closed its input, so nothing more can be written.")  # noqa: TRY400
+        except OSError as error:
+            self.logger.error(nothing_more_written(error))  # noqa: TRY400  # there is nothing to trace
             raise SystemExit(1) from None
         if self.tap.dry_run:
             self.tap.end()
@@ -245,6 +247,13 @@ class RootStream(AkeneoStream):
         """Nothing is left to finalize: the loop keeps the state; the SDK calls this last, outside of `sync()`."""
         del state
         self.tap.end()
+
+
+def nothing_more_written(error: OSError) -> str:
+    """The line for the user when stdout takes nothing more."""
+    closed = isinstance(error, BrokenPipeError)
+    reason = "the target has closed its input" if closed else error.strerror or type(error).__name__
+    return f"Nothing more can be written: {reason}."
 
 
 class AkeneoTap(Tap):
@@ -313,7 +322,7 @@ class AkeneoTap(Tap):
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         del frame
         if self.stop.is_set():
-            self.end_by_signal()
+            return
         self._stop_signal = signum
         self._stopped_at = time.monotonic()
         self.stop.set()

@@ -21,7 +21,7 @@ from tap_akeneo_assets.errors import AkeneoError
 from tap_akeneo_assets.extraction import Extraction
 from tap_akeneo_assets.settings import Settings, WrongSettings, parse_json
 from tap_akeneo_assets.state import Bookmarks, UnreadableState, readable
-from tap_akeneo_assets.sync import AkeneoTap
+from tap_akeneo_assets.sync import AkeneoTap, nothing_more_written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -195,6 +195,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         lines, status = list(error.errors if isinstance(error, ConfigValidationError) else error.lines), 1
     except (AkeneoError, UnreadableState) as error:
         lines, status = [str(error)], 1
+    except OSError as error:
+        lines, status = [nothing_more_written(error)], 1
     for line in lines:
         log.error(line)
     return status
@@ -204,7 +206,7 @@ def _leave(status: int) -> NoReturn:
     """Leave without waiting for requests that are still in flight."""
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError:
         status = status or 1
     logging.shutdown()
     os._exit(status)

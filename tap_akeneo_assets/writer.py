@@ -97,9 +97,10 @@ class ChunkWriter(MsgSpecWriter):
             start += out.write(chunk[start : end or start + PIECE_BYTES]) or 0
         sys.stdout.flush()
 
-    def fall_back_to(self, state: Mapping[str, Any]) -> None:
-        """Take note of the state that holds before any STATE has been written."""
+    def fall_back_to(self, state: Mapping[str, Any]) -> int:
+        """Take note of the state that holds before any STATE has been written; gives its size in bytes."""
         self._last_state = self._line(StateMessage(value=state))
+        return len(self._last_state)
 
     def repeat_last_state(self) -> None:
         """Write the last STATE once more, and nothing of what has been collected since."""

@@ -1,0 +1,175 @@
+"""What all parts of a run share: its talk with the PIM, its families, and what failed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tap_akeneo_assets import errors, pages, php
+from tap_akeneo_assets.addresses import encode_segment, next_query
+from tap_akeneo_assets.errors import REST_ROOT
+from tap_akeneo_assets.listings import Circling
+from tap_akeneo_assets.reading import Reader, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+    from datetime import datetime
+    from logging import Logger
+
+    from tap_akeneo_assets.client import Answer, Client
+    from tap_akeneo_assets.reading import Reading, Ticket
+    from tap_akeneo_assets.sync import AkeneoStream
+    from tap_akeneo_assets.values import AttributeInfo
+
+MAX_NAMES = 20
+
+
+@dataclass(slots=True)
+class Family:
+    """A family on its way: its code, encoded for paths, and its attributes once somebody has read them."""
+
+    code: str
+    attributes: Mapping[str, AttributeInfo] | None = None
+    attributes_ticket: Ticket | None = None
+
+    @property
+    def path_code(self) -> str:
+        """The code as a segment of a path."""
+        return encode_segment(self.code)
+
+
+class Run:
+    """One run's talk with the PIM.
+
+    Args:
+        client: answers requests.
+        max_concurrency: the number of requests in flight.
+        logger: takes warnings.
+        tick: called between answers; what it raises ends the run.
+
+    Attributes:
+        reader: runs readings.
+        now: the PIM's clock, as far as it has told.
+        failures: messages by family code; `""` for what belongs to no family.
+    """
+
+    def __init__(self, client: Client, max_concurrency: int, logger: Logger, tick: Callable[[], None]) -> None:
+        self.reader = Reader(client, max_concurrency, tick)
+        self.now: datetime | None = None
+        self.failures: dict[str, list[str]] = {}
+        self._client = client
+        self._logger = logger
+        self._warned: set[tuple[str, ...]] = set()
+
+    def answer(self, ticket: Ticket) -> Generator[Ticket, Answer, tuple[Answer, Any]]:
+        """Wait for a page.
+
+        Returns:
+            The answer, and what its body says.
+
+        Raises:
+            RequestFailed: there is no answer that can be used.
+        """
+        while True:
+            answer = yield ticket
+            self.now = answer.date or self.now
+            try:
+                data, warnings = pages.decode(answer.body)
+            except pages.NotJson as error:
+                self.reader.ask_again(ticket, errors.Retry(f"200 with a body that is not JSON ({error})"))
+                continue
+            except pages.DamagedPage as error:
+                raise errors.DamagedPage(f"The PIM's answer to {ticket.request.path} cannot be used: {error}") from None
+            for warning in warnings:
+                self.warn_once(f"The PIM's answer to {ticket.request.path}: {warning}", warning)
+            return answer, data
+
+    def ask(
+        self, path: str, parameters: Mapping[str, str] | None = None, link: str | None = None, *, rank: tuple[int, ...]
+    ) -> Ticket:
+        """Ask for something, ahead of time.
+
+        Args:
+            path: below the API's root, encoded.
+            parameters: of the query, which hold whatever the link says.
+            link: the server's `next` of the page before, if it is a further page that is wanted.
+            rank: the lowest goes first.
+
+        Raises:
+            DamagedPage: the link leads nowhere.
+        """
+        if link:
+            self._client.warn_of_other_host(link)
+        return self.reader.ask(Request(path, next_query(parameters or {}, path, link or ""), rank))
+
+    def url_length(self, path: str, parameters: Mapping[str, str]) -> int:
+        """How long the address of a request is, in characters."""
+        return len(f"{self._client.api_url}{REST_ROOT}{path}?{next_query(parameters, path, '')}")
+
+    def records(
+        self, stream: AkeneoStream, items: Iterable[object], parents: Mapping[str, str], family: str
+    ) -> list[dict[str, Any]]:
+        """Make records of a page's items; one that is damaged fails the family and leaves the others alone."""
+        records = []
+        for item in items:
+            try:
+                record, remarks = stream.shape.record(item, parents)
+            except php.Misshapen as error:
+                code = item.get("code") if isinstance(item, dict) else None
+                self.fail(family or str(code or ""), f"{stream.name} {code!r}: {error}", stream)
+                continue
+            for remark in remarks:
+                self.warn_once(f"{stream.name}: {remark}.", stream.name, remark)
+            records.append(record)
+        return records
+
+    def guard(self, family: str, streams: Sequence[AkeneoStream], reading: Reading) -> Reading:
+        """A reading whose failure fails its family, and nothing else."""
+        try:
+            yield from reading
+        except errors.NotFound as error:
+            self.warn(f"Family {family!r}: {error} It is passed over in this run.")
+            self.leave_out(*streams)
+        except errors.Fatal:
+            raise
+        except (errors.RequestFailed, php.Misshapen, Circling) as error:
+            self.fail(family, str(error), *streams)
+
+    def fail(self, family: str, message: str, *streams: AkeneoStream) -> None:
+        """Note that a family could not be read whole."""
+        self.failures.setdefault(family, []).append(message)
+        self.leave_out(*streams)
+
+    def leave_out(self, *streams: AkeneoStream) -> None:
+        """Note that something of these streams, and so of those below them, is not read in this run."""
+        for stream in streams:
+            stream.complete = False
+            self.leave_out(*stream.children)
+
+    def warn(self, message: str) -> None:
+        """Log a warning."""
+        self._logger.warning(message)
+
+    def warn_once(self, message: str, *subject: str) -> None:
+        """Log a warning unless there was one about the same subject."""
+        if subject not in self._warned:
+            self._warned.add(subject)
+            self.warn(message)
+
+
+def failure_lines(failures: Mapping[str, Sequence[str]]) -> list[str]:
+    """What to tell of the families that failed: a line each, or one for all that failed for the same reason.
+
+    Args:
+        failures: messages by family code; `""` for what belongs to no family.
+    """
+    by_message: dict[str, list[str]] = {}
+    for family, messages in failures.items():
+        by_message.setdefault(messages[0], []).append(family)
+    lines = []
+    for message, families in by_message.items():
+        names = [repr(family) for family in families if family]
+        shown = ", ".join(names[:MAX_NAMES]) + (f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else "")
+        subject = f"{'Family' if len(names) == 1 else 'Families'} {shown} failed: " if names else ""
+        lines.append(subject + message)
+    return lines
