@@ -15,7 +15,7 @@ from tap_akeneo_assets import errors, php
 from tap_akeneo_assets.addresses import encode_segment, path_and_query
 from tap_akeneo_assets.listings import Circling, Cutter, Listing, code_listings, to_text
 from tap_akeneo_assets.state import FamilyReading, bookmark
-from tap_akeneo_assets.values import needs_attributes, value_rows
+from tap_akeneo_assets.values import needs_attributes, thin_out, value_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -170,17 +170,18 @@ class AssetReading:
         except errors.Refused as refusal:
             return (yield from self._after_refusal(family, reading, listing, refusal))
         reading.began = reading.began or _beginning(answer)
-        records = self._records(family, reading, php.items(data))
-        link = php.next_link(data)
-        self._check(listing, records, link)
+        items, link = php.items(data), php.next_link(data)
+        self._check(listing, items, link)
         probe = self._probes.pop(family.code, None)
         if cutter and probe and link and (yield from self._is_long(probe)):
+            records = self._records(family, reading, items)
             yield from self._write(family, reading, records)
             cutter.written.update((record["code"], record.get("updated")) for record in records)
             self._cut(family, reading, listing, cutter, probe)
             return None
-        goes_on = link is not None and self._goes_on(len(records))
+        goes_on = link is not None and self._goes_on(len(items))
         coming = self._ask(family, listing, link) if goes_on else None
+        records = self._records(family, reading, items)
         if cutter and coming and reading.began and self._open < MAX_OPEN_LISTINGS:
             is_time = cutter.see(records, workers_are_free=self._run.reader.idle)
             if is_time:
@@ -192,9 +193,9 @@ class AssetReading:
             self._end_listing(family, reading, listing)
         return coming
 
-    def _check(self, listing: Listing, records: Sequence[Mapping[str, Any]], link: str | None) -> None:
+    def _check(self, listing: Listing, items: Sequence[Mapping[str, Any]], link: str | None) -> None:
         try:
-            listing.check([record["code"] for record in records], link)
+            listing.check([str(item.get("code")) for item in items], link)
         except Circling:
             listing.next = None  # the next run begins anew, rather than in the circle
             raise
@@ -268,18 +269,26 @@ class AssetReading:
             yield from self._read_one_by_one(family, reading, listing)
             self._end_listing(family, reading, listing)
             return None
+        if self._settings.question.narrowed and not listing.pages:
+            settings = ", ".join(self._settings.question.narrowed)
+            answer = errors.describe(refusal.status or 422, refusal.reason)
+            raise errors.RequestFailed(f"The PIM refuses what is asked for by {settings}: {answer}.")
         raise refusal
 
     def _read_one_by_one(self, family: Family, reading: FamilyReading, listing: Listing) -> Reading:
-        """Before 7.0 there is no filter on codes."""
-        path = self._path(family)
+        """Before 7.0 there is no filter on codes, nor a way to thin out the values of one asset."""
+        path, question = self._path(family), self._settings.question
         tickets = [self._run.ask(f"{path}/{encode_segment(code)}", rank=(PAGES_RANK, 0)) for code in listing.codes]
         for ticket in tickets:
             try:
                 _, data = yield from self._run.answer(ticket)
             except errors.NotFound:
                 continue
-            yield from self._write(family, reading, self._records(family, reading, [data]))
+            records = self._records(family, reading, [data])
+            for record in records:
+                if record.get("values"):
+                    record["values"] = thin_out(record["values"], question.channel, question.locales)
+            yield from self._write(family, reading, records)
 
     # Cutting a long listing
 

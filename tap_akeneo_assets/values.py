@@ -15,7 +15,7 @@ from tap_akeneo_assets.php import as_codes, as_number, as_text, moment
 from tap_akeneo_assets.schemas import ASSET_VALUES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
 Row: TypeAlias = dict[str, Any]
 
@@ -99,6 +99,26 @@ def value_rows(
             if kind in _PARSERS and data is not None and not _PARSERS[kind](row, data, value, info):
                 unparsed.add((attribute, kind))
             yield row
+
+
+def thin_out(
+    values: Mapping[str, Sequence[Mapping[str, Any]] | None], channel: str | None, locales: Collection[str]
+) -> dict[str, Any]:
+    """The values that a list of assets would give for a channel and some locales; those without one always stay.
+
+    Args:
+        values: of one asset, by attribute.
+        channel: the only one wanted; none for all.
+        locales: the only ones wanted; empty for all.
+    """
+
+    def is_wanted(value: Mapping[str, Any]) -> bool:
+        return (not channel or value.get("channel") in (None, channel)) and (
+            not locales or value.get("locale") is None or value["locale"] in locales
+        )
+
+    thinned = {attribute: list(filter(is_wanted, entries or ())) for attribute, entries in values.items()}
+    return {attribute: entries for attribute, entries in thinned.items() if entries}
 
 
 def _text(row: Row, data: object, _value: Mapping[str, Any], _info: AttributeInfo | None) -> bool:

@@ -91,8 +91,11 @@ class ChunkWriter(MsgSpecWriter):
         start = 0
         while start < len(chunk):
             if self.hurry():
-                _write_all(out, _rest_of_line(chunk, start))
-                raise Stopped
+                rest = _rest_of_line(chunk, start)
+                _write_all(out, rest)
+                if start + len(rest) < len(chunk):
+                    raise Stopped
+                break
             end = chunk.rfind(b"\n", start, start + PIECE_BYTES) + 1
             start += out.write(chunk[start : end or start + PIECE_BYTES]) or 0
         sys.stdout.flush()
