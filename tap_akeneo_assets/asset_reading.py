@@ -279,12 +279,12 @@ class AssetReading:
         """Before 7.0 there is no filter on codes, nor a way to thin out the values of one asset."""
         path, question = self._path(family), self._settings.question
         tickets = [self._run.ask(f"{path}/{encode_segment(code)}", rank=(PAGES_RANK, 0)) for code in listing.codes]
-        for ticket in tickets:
+        for code, ticket in zip(listing.codes, tickets, strict=True):
             try:
                 _, data = yield from self._run.answer(ticket)
             except errors.NotFound:
                 continue
-            records = self._records(family, reading, [data])
+            records = self._records(family, reading, [php.item(data, code)])
             for record in records:
                 if record.get("values"):
                     record["values"] = thin_out(record["values"], question.channel, question.locales)

@@ -118,7 +118,7 @@ class Extraction:
             self._run.warn(f"The family {code!r} of the setting `asset_families` is not to be had from this PIM.")
             self._run.fail(code, "The PIM has no such family, or does not show it to this connection.", self._families)
             return
-        self._write_families([data])
+        self._write_families([php.item(data, code)])
 
     def _read_family_list(self) -> Reading:
         listing = Listing()

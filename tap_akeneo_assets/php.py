@@ -78,6 +78,17 @@ def items(answer: object) -> list[dict[str, Any]]:
     return listed
 
 
+def item(answer: object, code: str) -> dict[str, Any]:
+    """The one item of an answer to a question for one.
+
+    Raises:
+        Misshapen: it is none, or another one; an error's body has a `code` too.
+    """
+    if type(answer) is not dict or as_text(answer.get("code")) != code:
+        raise Misshapen("answer", answer, f"the item {code!r}")
+    return answer
+
+
 def next_link(answer: object) -> str | None:
     """The address of the page after this one, `_links.next.href`; only where there is none the list ends.
 
