@@ -173,7 +173,7 @@ class AssetReading:
         items, link = php.items(data), php.next_link(data)
         self._check(listing, items, link)
         probe = self._probes.pop(family.code, None)
-        if cutter and probe and link and (yield from self._is_long(probe)):
+        if cutter and probe and link and (yield from self._is_long(family, cutter.probe, probe)):
             records = self._records(family, reading, items)
             yield from self._write(family, reading, records)
             cutter.written.update((record["code"], record.get("updated")) for record in records)
@@ -296,11 +296,15 @@ class AssetReading:
         """Whether several listings could be faster than this one."""
         return self._settings.max_concurrency > 1 and not reading.cut and not listing.resumed and not listing.codes
 
-    def _is_long(self, probe: Ticket) -> Generator[Ticket, Answer, bool]:
-        """Whether the listing of one range, asked for as a probe, has more than a page."""
+    def _is_long(self, family: Family, part: Listing, probe: Ticket) -> Generator[Ticket, Answer, bool]:
+        """Whether the listing of one range, asked for as a probe, has more than a page, which is not the same again."""
         try:
-            _, data = yield from self._run.answer(probe)
-            return php.next_link(data) is not None
+            _, first = yield from self._run.answer(probe)
+            link = php.next_link(first)
+            if link is None:
+                return False
+            _, second = yield from self._run.answer(self._ask(family, part, link))
+            return php.items(second) != php.items(first)
         except errors.Fatal:
             raise
         except (errors.RequestFailed, php.Misshapen):

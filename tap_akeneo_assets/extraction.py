@@ -209,6 +209,8 @@ class Extraction:
     def _leave_last_state(self) -> None:
         writer = self._tap.chunk_writer
         try:
+            for stream in self._streams:
+                stream.flush()
             writer.flush()
             self._assets.keep_open()
             self._tap.write_message(StateMessage(value=self._tap.state))

@@ -79,6 +79,7 @@ class Reader:
         self._order = itertools.count()
         self._arrivals: queue.SimpleQueue[tuple[Ticket, Answer | Exception]] = queue.SimpleQueue()
         self._ready: deque[tuple[Reading, Ticket | None]] = deque()
+        self._waiting: set[Reading] = set()
         self._in_flight = 0
         self._waiting_bytes = 0
 
@@ -123,6 +124,9 @@ class Reader:
                 self._receive()
         finally:
             self._pool.shutdown(wait=False, cancel_futures=True)
+            # Python would close them in an order that makes it complain.
+            for reading in self._waiting:
+                reading.close()
 
     def _enqueue(self, ticket: Ticket) -> None:
         heapq.heappush(self._asked, (ticket.request.rank, next(self._order), ticket))
@@ -165,12 +169,14 @@ class Reader:
         self._ready.extend((reading, ticket) for reading in waiting)
 
     def _resume(self, reading: Reading, ticket: Ticket | None) -> None:
+        self._waiting.discard(reading)
         while ticket is None or ticket.outcome is not None:
             try:
                 ticket = self._advance(reading, ticket)
             except StopIteration:
                 return
         ticket.waiting.append(reading)
+        self._waiting.add(reading)
 
     def _advance(self, reading: Reading, ticket: Ticket | None) -> Ticket:
         if ticket is None or ticket.outcome is None:

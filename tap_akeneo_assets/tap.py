@@ -140,7 +140,8 @@ def _checked(_: click.Context, option: click.Parameter, file: IO[str] | None) ->
     if file is None:
         return None
     try:
-        content = parse_json(text := file.read())
+        with file:
+            content = parse_json(text := file.read())
         if option.name == "state":
             readable(content, lambda _: None)
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -13,11 +14,14 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from tap_akeneo_assets.client import Client
+from tap_akeneo_assets.gate import Clock
 from tap_akeneo_assets.sandbox.server import serve
 from tap_akeneo_assets.sandbox.tokens import CLIENT_ID, CLIENT_SECRET, PASSWORD, USERNAME
 from tap_akeneo_assets.tap import TapAkeneoAssets
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterator, Mapping, Sequence
 
     from tap_akeneo_assets.sandbox import Pim
@@ -37,11 +41,12 @@ class Run:
     messages: list[dict[str, Any]] = field(default_factory=list)
     status: int = 0
     log: str = ""
+    output: bytes = b""
 
     @classmethod
     def of(cls, output: bytes, status: int, log: str = "") -> Run:
         """Parse an output, of which every line must be a message; numbers keep their digits."""
-        return cls([json.loads(line, parse_float=Decimal) for line in output.splitlines()], status, log)
+        return cls([json.loads(line, parse_float=Decimal) for line in output.splitlines()], status, log, output)
 
     @property
     def records(self) -> dict[str, list[dict[str, Any]]]:
@@ -91,23 +96,78 @@ def captured_stdout() -> Iterator[io.BytesIO]:
         sys.stdout = before
 
 
+@contextmanager
+def collected_log(level: int = logging.WARNING) -> Iterator[io.StringIO]:
+    """Collect the lines of all loggers from a level on, such as `ERROR what happened`."""
+    text, root = io.StringIO(), logging.getLogger()
+    handler = logging.StreamHandler(text)
+    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    handlers, level_before = root.handlers[:], root.level
+    filters = [(old, old.filters[:]) for old in handlers]
+    root.setLevel(min(level, level_before))
+    handler.setLevel(level)
+    root.addHandler(handler)
+    try:
+        yield text
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level_before)
+        for old, its_filters in filters:  # the tap has added one that knows its secrets
+            old.filters[:] = its_filters
+
+
+class HurryingClock(Clock):
+    """A clock on which every wait is over at once; `waits` are those that there were."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        super().__init__(stop)
+        self.waits: list[float] = []
+
+    def monotonic(self) -> float:
+        return super().monotonic() + sum(self.waits)
+
+    def wait(self, seconds: float) -> None:
+        super().wait(0)
+        if seconds > 0:
+            self.waits.append(seconds)
+
+
+class HurryingTap(TapAkeneoAssets):
+    """The tap with such a clock."""
+
+    def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401  # the tap's own
+        super().__init__(**kwargs)
+        self.clock = HurryingClock(self.stop)
+        self.client = Client(
+            api_url=self.settings.api_url,
+            credentials=self.settings.credentials,
+            request_timeout_seconds=self.settings.request_timeout_seconds,
+            max_retries=self.settings.max_retries,
+            max_requests_per_second=self.settings.max_requests_per_second,
+            user_agent="tests",
+            stop=self.stop,
+            clock=self.clock,
+        )
+
+
 def sync(
     url: str,
     *,
     state: dict[str, Any] | None = None,
     catalog: dict[str, Any] | None = None,
     tap_class: type[TapAkeneoAssets] = TapAkeneoAssets,
+    log_level: int = logging.WARNING,
     **config: Any,  # noqa: ANN401  # settings of any type
 ) -> Run:
     """Sync a PIM in this process."""
-    with captured_stdout() as output:
+    with captured_stdout() as output, collected_log(log_level) as log:
         tap = tap_class(config={"api_url": url, **CREDENTIALS, **config}, state=state, catalog=catalog)
         try:
             tap.sync_all()
             status = 0
         except SystemExit as ending:
             status = int(ending.code or 0)
-        return Run.of(output.getvalue(), status)
+        return Run.of(output.getvalue(), status, log.getvalue())
 
 
 def sync_pim(pim: Pim, **settings: Any) -> Run:  # noqa: ANN401  # as `sync` takes them
