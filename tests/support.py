@@ -12,7 +12,7 @@ from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tap_akeneo_assets.client import Client
 from tap_akeneo_assets.gate import Clock
@@ -117,27 +117,27 @@ def collected_log(level: int = logging.WARNING) -> Iterator[io.StringIO]:
 
 
 class HurryingClock(Clock):
-    """A clock on which every wait is over at once; `waits` are those that there were."""
+    """A clock on which every wait is over at once."""
 
     def __init__(self, stop: threading.Event) -> None:
         super().__init__(stop)
-        self.waits: list[float] = []
+        self._skipped = 0.0
 
     def monotonic(self) -> float:
-        return super().monotonic() + sum(self.waits)
+        return super().monotonic() + self._skipped
 
     def wait(self, seconds: float) -> None:
         super().wait(0)
-        if seconds > 0:
-            self.waits.append(seconds)
+        self._skipped += max(0.0, seconds)
 
 
 class HurryingTap(TapAkeneoAssets):
-    """The tap with such a clock."""
+    """The tap with such a clock, or another one."""
+
+    clock_class: ClassVar[type[Clock]] = HurryingClock
 
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401  # the tap's own
         super().__init__(**kwargs)
-        self.clock = HurryingClock(self.stop)
         self.client = Client(
             api_url=self.settings.api_url,
             credentials=self.settings.credentials,
@@ -146,7 +146,7 @@ class HurryingTap(TapAkeneoAssets):
             max_requests_per_second=self.settings.max_requests_per_second,
             user_agent="tests",
             stop=self.stop,
-            clock=self.clock,
+            clock=self.clock_class(self.stop),
         )
 
 

