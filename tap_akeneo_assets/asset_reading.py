@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tap_akeneo_assets import errors, php
-from tap_akeneo_assets.addresses import encode_segment, path_and_query
+from tap_akeneo_assets.addresses import encode_segment
 from tap_akeneo_assets.listings import Circling, Cutter, Listing, code_listings, to_text
 from tap_akeneo_assets.state import FamilyReading, bookmark
 from tap_akeneo_assets.values import needs_attributes, thin_out, value_rows
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 MAX_OPEN_LISTINGS = 64
 RANGES_A_WORKER = 4
+SAMPLE_PAGES = 3
+SAMPLE_PAGES_OF_FEW = 1
 PAGES_RANK = 1
 
 
@@ -43,6 +45,9 @@ class AssetReading:
         settings: the tap's.
         bookmarks: where families start, and what is kept of them.
         start_attributes: asks for a family's attributes, and gives the ticket of their answer.
+
+    Attributes:
+        families_are_few: fewer than workers, which would have nothing to do if long families were not cut early.
     """
 
     def __init__(  # noqa: PLR0913  # all that it works with
@@ -61,6 +66,7 @@ class AssetReading:
         self._settings = settings
         self._bookmarks = bookmarks
         self._start_attributes = start_attributes
+        self.families_are_few = False
         self._coming: deque[Family] = deque()
         self._open = 0
         self._readings: dict[str, FamilyReading] = {}
@@ -130,8 +136,8 @@ class AssetReading:
             self._warn_of_missing(family, reading.missing)
             return
         lookback = timedelta(seconds=self._settings.lookback_seconds)
-        if reading.cut and reading.began is not None:
-            reading.cut = False
+        if reading.cut and not reading.catching_up and reading.began is not None:
+            reading.catching_up = True
             reading.written.clear()
             moved = Listing(max(filter(None, (reading.since, to_text(reading.began - lookback)))))
             reading.open.append(moved)
@@ -150,7 +156,8 @@ class AssetReading:
 
     def _read(self, family: Family, reading: FamilyReading, listing: Listing, ticket: Ticket | None) -> Reading:
         """Read a listing to its end, or until it is cut into several."""
-        cutter = Cutter(listing, RANGES_A_WORKER * self._settings.max_concurrency)
+        sample_pages = SAMPLE_PAGES_OF_FEW if self.families_are_few else SAMPLE_PAGES
+        cutter = Cutter(listing, RANGES_A_WORKER * self._settings.max_concurrency, sample_pages)
         may_cut = self._may_cut(reading, listing)
         coming: Ticket | None = ticket or self._ask_first(family, listing)
         while coming:
@@ -182,13 +189,11 @@ class AssetReading:
         goes_on = link is not None and self._goes_on(len(items))
         coming = self._ask(family, listing, link) if goes_on else None
         records = self._records(family, reading, items)
-        if cutter and coming and reading.began and self._open < MAX_OPEN_LISTINGS:
-            is_time = cutter.see(records, workers_are_free=self._run.reader.idle)
-            if is_time:
-                self._probes[family.code] = self._ask(family, cutter.probe)
+        if cutter and coming and reading.began and cutter.see(records):
+            self._probes[family.code] = self._ask(family, cutter.probe)
         self._run.reader.send()
         yield from self._write(family, reading, records)
-        listing.next = link and path_and_query(link)
+        listing.next = self._run.to_keep(link) if link else None
         if link is None:
             self._end_listing(family, reading, listing)
         return coming
@@ -270,7 +275,7 @@ class AssetReading:
             self._end_listing(family, reading, listing)
             return None
         if self._settings.question.narrowed and not listing.pages:
-            settings = ", ".join(self._settings.question.narrowed)
+            settings = ", ".join([*self._settings.question.narrowed, *(["asset_codes"] if listing.codes else [])])
             answer = errors.describe(refusal.status or 422, refusal.reason)
             raise errors.RequestFailed(f"The PIM refuses what is asked for by {settings}: {answer}.")
         raise refusal

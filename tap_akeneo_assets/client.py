@@ -45,6 +45,7 @@ MAX_BODY_BYTES = 256 * 1024 * 1024
 CHUNK_BYTES = 256 * 1024
 MAX_CONNECTIONS = 10
 MAX_DENIALS = 3
+MIN_ECHO_CHARACTERS = 16
 LOST_IN_A_ROW = 4
 
 JSON_HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
@@ -271,7 +272,7 @@ class Client:
             refused.append(token)
         else:
             refused.clear()
-        return outcome
+        return _without(token, outcome) if isinstance(outcome, Answer) else outcome
 
     def _try(self, asked: Asked, prepare: Callable[[], requests.PreparedRequest]) -> Outcome:
         """Send once, when it is one's turn; only then is the request prepared, so that its token is fresh."""
@@ -329,3 +330,11 @@ class Client:
                 return
             self._warned.add(line)
         logger.warning("%s", line)
+
+
+def _without(token: str, answer: Answer) -> Answer:
+    """An answer that does not repeat the token, so that neither a record nor a link in the state hands it on."""
+    echo = token.encode()
+    if len(echo) < MIN_ECHO_CHARACTERS or echo not in answer.body:
+        return answer
+    return answer._replace(body=answer.body.replace(echo, b"***"))

@@ -107,6 +107,8 @@ class Extraction:
     def _start_families(self) -> None:
         if self._settings.families is None:
             self._run.reader.start(self._read_family_list())
+        else:
+            self._assets.families_are_few = len(self._settings.families) < self._settings.max_concurrency
         for code in self._settings.families or ():
             self._run.reader.start(self._run.guard(code, [self._families], self._read_named_family(code)))
 
@@ -130,6 +132,8 @@ class Extraction:
                 items, link = php.items(data), php.next_link(data)
                 listing.check([str(item.get("code")) for item in items], link)
                 ticket = self._run.ask(path, link=link, rank=FAMILIES_FIRST) if link else None
+                is_whole_list = link is None and listing.pages == 1
+                self._assets.families_are_few = is_whole_list and len(items) < self._settings.max_concurrency
                 self._write_families(items)
         except errors.NotFound as error:
             raise errors.Fatal(f"{error} Is `api_url` the address of an Akeneo PIM with the Asset Manager?") from None

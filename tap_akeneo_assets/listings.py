@@ -19,7 +19,6 @@ Conditions: TypeAlias = "dict[str, list[dict[str, Any]]]"
 
 MAX_URL_LENGTH = 4_000
 MAX_EMPTY_PAGES = 25
-SAMPLE_PAGES = 3
 MIN_RANGES = 3
 
 
@@ -211,35 +210,32 @@ class Cutter:
     Args:
         listing: the one to cut.
         parts: how many ranges to aim at.
+        sample_pages: how many pages the sample has.
     """
 
-    def __init__(self, listing: Listing, parts: int) -> None:
+    def __init__(self, listing: Listing, parts: int, sample_pages: int) -> None:
         self._listing = listing
         self._parts = parts
+        self._sample_pages = sample_pages
         self.written: dict[str, str | None] = {}
         self.ranges: list[Listing] = []
 
-    def see(self, records: Iterable[Mapping[str, Any]], *, workers_are_free: bool) -> bool:
+    def see(self, records: Iterable[Mapping[str, Any]]) -> bool:
         """Take note of a page of the listing.
 
         Returns:
-            Whether it is time to learn, by the probe, if the listing is worth cutting: the sample is large, or is
-            spread over some time and nobody has anything else to do. A bulk import, one moment for all assets, cannot
-            be cut; nor can anything on a PIM before 6.0, which shows no `updated`.
+            Whether it is time to learn, by the probe, if the listing is worth cutting: the sample is complete, and
+            spread over some time. A bulk import, one moment for all assets, cannot be cut; nor can anything on a PIM
+            before 6.0, which shows no `updated`.
         """
-        if self.ranges or self._listing.pages > SAMPLE_PAGES:
+        if self._listing.pages > self._sample_pages:
             return False
         self.written.update((record["code"], record.get("updated")) for record in records)
-        if self._listing.pages < SAMPLE_PAGES and not workers_are_free:
-            return False
         sample = [to_moment(updated) for updated in self.written.values() if updated]
-        if len(sample) < len(self.written) or not sample:
+        if self._listing.pages < self._sample_pages or not sample or len(sample) < len(self.written):
             return False
-        ranges = self._listing.cut(quantiles(sample, self._parts))
-        if len(ranges) < MIN_RANGES:
-            return False
-        self.ranges = ranges
-        return True
+        self.ranges = self._listing.cut(quantiles(sample, self._parts))
+        return len(self.ranges) >= MIN_RANGES
 
     @property
     def probe(self) -> Listing:

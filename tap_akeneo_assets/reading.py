@@ -104,11 +104,6 @@ class Reader:
         ticket.outcome = None
         self._enqueue(ticket)
 
-    @property
-    def idle(self) -> bool:
-        """Whether a worker has nothing to do, nor anything to come."""
-        return self._in_flight + len(self._asked) < self._max_concurrency
-
     def run(self) -> None:
         """Drive all readings to their end.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tap_akeneo_assets import errors, pages, php
-from tap_akeneo_assets.addresses import encode_segment, next_query
+from tap_akeneo_assets.addresses import encode_segment, next_query, path_and_query
 from tap_akeneo_assets.errors import REST_ROOT
 from tap_akeneo_assets.listings import Circling
 from tap_akeneo_assets.reading import Reader, Request
@@ -101,6 +101,11 @@ class Run:
         if link:
             self._client.warn_of_other_host(link)
         return self.reader.ask(Request(path, next_query(parameters or {}, path, link or ""), rank))
+
+    def to_keep(self, link: str) -> str | None:
+        """A link as the state keeps it, its path and query; none where it holds a secret."""
+        kept = path_and_query(link)
+        return kept if self._client.redactor.clean(kept) == kept else None
 
     def url_length(self, path: str, parameters: Mapping[str, str]) -> int:
         """How long the address of a request is, in characters."""

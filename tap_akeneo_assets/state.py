@@ -61,6 +61,7 @@ class FamilyReading:
         open: the listings that have not ended.
         resumed: part of it was read by an earlier run.
         cut: it is read by ranges of `updated`, so what moves between them has to be asked for at the end.
+        catching_up: that is what is being asked for.
         written: code and `updated` of what was written before it was cut.
         damaged: some asset could not be read, so that the bookmark must stay.
         missing: codes asked for that have not been seen; none when all assets are asked for.
@@ -74,6 +75,7 @@ class FamilyReading:
     open: list[Listing] = field(default_factory=list)
     resumed: bool = False
     cut: bool = False
+    catching_up: bool = False
     written: dict[str, str | None] = field(default_factory=dict)
     damaged: bool = False
     missing: set[str] | None = None
@@ -94,6 +96,7 @@ class FamilyReading:
             "newest": self.newest and to_text(self.newest),
             "found": self.found,
             "cut": self.cut,
+            "catching_up": self.catching_up,
             "listings": [listing.to_state() for listing in self.open],
         }
 
@@ -113,6 +116,7 @@ class FamilyReading:
             open=[Listing.from_state(listing) for listing in kept["listings"]],
             resumed=True,
             cut=bool(kept["cut"]),
+            catching_up=bool(kept["catching_up"]),
         )
 
 

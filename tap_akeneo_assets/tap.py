@@ -41,6 +41,7 @@ class TapAkeneoAssets(AkeneoTap):
             if validate_config:
                 self.settings = Settings.of(self.config)
                 self.client = self._connect(self.settings)
+                self.client.redactor.add(*filter(None, map(self.config.get, settings.SECRET)))
         except ConfigValidationError as error:
             lines = [_without_secrets(line) for line in error.errors]
             raise ConfigValidationError(str(error), errors=lines, schema=error.schema) from None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from singer_sdk.contrib.msgspec import MsgSpecWriter, enc_hook
 from singer_sdk.singerlib.messages import StateMessage
 
 from tap_akeneo_assets.errors import Stopped
+from tap_akeneo_assets.pipe import Pipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -30,9 +31,9 @@ STATE_SHARE = 10
 class ChunkWriter(MsgSpecWriter):
     """Writes messages to stdout: records in chunks, anything else at once with the records before it.
 
-    It writes to the file below `sys.stdout`, since a write may return short after a signal, and in small pieces that
-    end with a line where one is short enough. When `hurry` says so, it ends the line it is in and lets the rest go: a
-    reader sees no half line.
+    It writes to the file below `sys.stdout`, in small pieces of whole lines, each of which a pipe takes at once: it
+    waits until there is room, and leaves enough of it for the last STATE. So when `hurry` says that the reader is too
+    slow, it lets the rest go and can still end with that STATE, and nobody ever sees half a line.
     """
 
     def __init__(self) -> None:
@@ -41,6 +42,7 @@ class ChunkWriter(MsgSpecWriter):
         self.bytes_written = 0
         self._chunk = bytearray()
         self._last_state = b""
+        self._ends_with_state = False
         self._encoder = msgspec.json.Encoder(enc_hook=enc_hook, decimal_format="number")
 
     def write_records(self, stream: str, records: Iterable[Mapping[str, Any]], rest: Mapping[str, Any]) -> None:
@@ -73,31 +75,37 @@ class ChunkWriter(MsgSpecWriter):
     def write_message(self, message: Message) -> None:
         """Write any message, and all that came before it."""
         line = self._line(message)
-        self._chunk += line
+        if not isinstance(message, StateMessage):
+            self._chunk += line
+            self.flush()
+            return
         self.flush()
-        if isinstance(message, StateMessage):
-            self._last_state = line
+        self._write(line, spare=0)
+        self._last_state, self._ends_with_state = line, True
 
     def flush(self) -> None:
         """Write what has been collected.
 
         Raises:
             Stopped: there was no time to write it all.
-            BrokenPipeError: nobody reads any more.
+            OSError: nothing more can be written; a `BrokenPipeError` where nobody reads any more.
         """
-        chunk, self._chunk = bytes(self._chunk), bytearray()
-        self.bytes_written += len(chunk)
-        out = _raw_stdout()
+        lines, self._chunk = bytes(self._chunk), bytearray()
+        self._write(lines, spare=len(self._last_state))
+
+    def _write(self, lines: bytes, spare: int) -> None:
+        self.bytes_written += len(lines)
+        pipe = _stdout()
         start = 0
-        while start < len(chunk):
+        while start < len(lines):
+            end = _end_of_piece(lines, start)
+            while not self.hurry() and not pipe.has_room(end - start + spare):
+                pipe.wait()
             if self.hurry():
-                rest = _rest_of_line(chunk, start)
-                _write_all(out, rest)
-                if start + len(rest) < len(chunk):
-                    raise Stopped
-                break
-            end = chunk.rfind(b"\n", start, start + PIECE_BYTES) + 1
-            start += out.write(chunk[start : end or start + PIECE_BYTES]) or 0
+                raise Stopped
+            pipe.write(lines[start:end])
+            self._ends_with_state = False
+            start = end
         sys.stdout.flush()
 
     def fall_back_to(self, state: Mapping[str, Any]) -> int:
@@ -106,28 +114,22 @@ class ChunkWriter(MsgSpecWriter):
         return len(self._last_state)
 
     def repeat_last_state(self) -> None:
-        """Write the last STATE once more, and nothing of what has been collected since."""
+        """Let go what has been collected, and see to it that the last STATE is the last line."""
         self._chunk = bytearray()
-        _write_all(_raw_stdout(), self._last_state)
+        if not self._ends_with_state:
+            _stdout().write(self._last_state)
 
     def _line(self, message: Message) -> bytes:
         return self._encoder.encode(message.to_dict()) + b"\n"
 
 
-def _raw_stdout() -> BinaryIO:
+def _stdout() -> Pipe:
     buffer = sys.stdout.buffer
-    return getattr(buffer, "raw", buffer)
+    return Pipe(getattr(buffer, "raw", buffer))
 
 
-def _rest_of_line(chunk: bytes, start: int) -> bytes:
-    if start == 0 or chunk[start - 1 : start] == b"\n":
-        return b""
-    return chunk[start : chunk.index(b"\n", start) + 1]
-
-
-def _write_all(out: BinaryIO, rest: bytes) -> None:
-    while rest:
-        rest = rest[out.write(rest) or 0 :]
+def _end_of_piece(lines: bytes, start: int) -> int:
+    return (lines.rfind(b"\n", start, start + PIECE_BYTES) + 1) or (lines.index(b"\n", start) + 1)
 
 
 @dataclass(slots=True)

@@ -54,7 +54,10 @@ class Database:
                 input=given,
                 stdin=pipe,
                 capture_output=True,
-                env=environment,
+                env={
+                    **environment,
+                    "PGTZ": "UTC",
+                },  # columns have no time zone: else moments would be those of this machine
                 timeout=120,
                 check=False,
             )

@@ -34,7 +34,7 @@ TEXTS = {
     "json": '{"type": "RECORD"}\n{"type": "STATE"}',
 }
 
-NUMBERS = ("1", "-2.50", "1E3", "0", "007", LONG_NUMBER, "9" * 40)
+NUMBERS = ("1", "-2.50", "1E3", "0", "007", LONG_NUMBER, "9" * 40, "1E300", "-1E-300", f"0.{'1' * 1000}")
 
 
 def value(data: object, locale: str | None = None, channel: str | None = None, **more: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -221,7 +221,14 @@ def _odd_values(pim: Pim) -> None:
     )
     pim.save_asset(family, "numbered", {"0": [value("zero")], "1": [value("one")]})
     pim.save_asset(family, "neither_locale_nor_channel", {"texts": [{"data": "plain"}]})
-    shapes: dict[str, object] = {"object": {"x": []}, "array": [[], {}], "number": 1.5, "yes": True, "nothing": None}
+    shapes: dict[str, object] = {
+        "object": {"x": []},
+        "array": [[], {}],
+        "number": 1.5,
+        "long": 10**400,
+        "yes": True,
+        "nothing": None,
+    }
     pim.save_asset(family, "unknown_type", {"newer": [value(data, name) for name, data in shapes.items()]})
     pim.save_asset(family, "unknown_attribute", {"gone": [value("x", attribute_type="text"), value(["y"], "en_US")]})
     pim.save_asset(
@@ -242,7 +249,13 @@ def _odd_values(pim: Pim) -> None:
             **{name: [value("x1")] for name in ("path", "bare_path", "null_path", "tube", "own_tube", "film")},
             "color": [value("007"), value("red", "en_US")],
             "colors": [value(["red", "blue", "0"]), value(["1"], "en_US"), value([], "fr_FR")],
-            "day": [value("2023-03-01T00:00:00+00:00"), value("02/03/2021", "en_US"), value("0000-00-00", "fr_FR")],
+            "day": [
+                value("2023-03-01T00:00:00+00:00"),
+                value("02/03/2021", "en_US"),
+                value("0000-00-00", "fr_FR"),
+                value("0001-01-01T00:00:00+00:00", "de_DE"),
+                value("9999-12-31T23:59:59+00:00", "es_ES"),
+            ],
             "brand": [value("nordlys"), value("1234", "en_US")],
             "auto_tags": [value(["0", "1"]), value(["mug", "red"], "en_US")],
             "guide": [value("mug_guide")],

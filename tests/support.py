@@ -146,8 +146,15 @@ class HurryingTap(TapAkeneoAssets):
             max_requests_per_second=self.settings.max_requests_per_second,
             user_agent="tests",
             stop=self.stop,
+            redactor=self.client.redactor,
             clock=self.clock_class(self.stop),
         )
+
+
+class FrequentTap(TapAkeneoAssets):
+    """The tap, writing a STATE whenever it can."""
+
+    state_records = 0
 
 
 def sync(

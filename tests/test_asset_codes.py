@@ -282,6 +282,15 @@ def test_a_filter_that_the_pim_refuses_ends_in_its_own_words(caplog: pytest.LogC
     assert 'The property "color" cannot be searched on.' in errors[0]
 
 
+def test_a_search_cannot_be_had_for_codes_on_a_pim_before_7_0(caplog: pytest.LogCaptureFixture) -> None:
+    run = sync_pim(pim_of_codes("6.0", ["a"]), asset_codes={"shoes": ["a"]}, search=SETTINGS["search"])
+    assert (run.status, run.records["assets"]) == (1, [])
+    errors = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+    assert len(errors) == 1
+    assert "search, asset_codes" in errors[0]
+    assert 'The operator "IN" is not supported for the property "code".' in errors[0]
+
+
 def test_a_refused_filter_gives_no_traceback(tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     with serve(small_pim()) as server:

@@ -48,21 +48,17 @@ def test_one_moment_cannot_be_cut() -> None:
     assert quantiles([START] * 300, 16) == []
 
 
-@pytest.mark.parametrize(("workers_are_free", "page_that_is_enough"), [(False, 3), (True, 1)])
-def test_a_sample_is_used_once_sooner_when_workers_are_free(
-    workers_are_free: bool,  # noqa: FBT001
-    page_that_is_enough: int,
-) -> None:
+@pytest.mark.parametrize("sample_pages", [1, 3])
+def test_a_sample_is_used_once_when_it_is_complete(sample_pages: int) -> None:
     listing = Listing()
-    cutter = Cutter(listing, 16)
-    enough = []
+    cutter = Cutter(listing, 16, sample_pages)
+    complete = []
     for page in range(1, 6):
         listing.check([f"{page}-{number}" for number in range(100)], f"?page={page}")
         moments = {f"{page}-{number}": to_text(START + timedelta(hours=page * 100 + number)) for number in range(100)}
-        records = [{"code": code, "updated": updated} for code, updated in moments.items()]
-        if cutter.see(records, workers_are_free=workers_are_free):
-            enough.append(page)
-    assert enough == [page_that_is_enough]
+        if cutter.see([{"code": code, "updated": updated} for code, updated in moments.items()]):
+            complete.append(page)
+    assert complete == [sample_pages]
     assert len(cutter.ranges) == 16
     assert cutter.probe in cutter.ranges
 

@@ -158,6 +158,9 @@ MAPS: dict[str, dict[str, Any]] = {
     "an alias": {"stream_maps": {"assets": {"__alias__": "'pictures'", "created": None}}},
     "an alias from the name": {"stream_maps": {"asset_*": {"__alias__": "'pim_' + __stream_name__"}}},
     "two of one": {"stream_maps": {"reds": {"__source__": "assets", "__filter__": "'red' in code", "values": None}}},
+    "one for another": {
+        "stream_maps": {"reds": {"__source__": "assets", "__filter__": "'red' in code"}, "assets": None}
+    },
     "other keys": {"stream_maps": {"assets": {"id": "asset_family_code + code", "__key_properties__": ["id"]}}},
     "only these fields": {"stream_maps": {"assets": {"asset_family_code": "self", "code": "self", "__else__": None}}},
     "only these streams": {"stream_maps": {"asset_families": {}, "assets": {}, "__else__": None}},

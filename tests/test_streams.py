@@ -97,16 +97,16 @@ def check_messages(run: Run) -> None:
                 assert record["asset_family_code"] in families
 
 
-def view_of(pim: Pim, url: str, **asked: Any) -> View:  # noqa: ANN401  # as View has them
+def view_of(url: str) -> View:
     """How a run sees assets whose links lead to a server."""
-    return View(link=lambda path: f"{pim.options.link_origin or url}{path}", **asked)
+    return View(link=lambda path: f"{url}{path}")
 
 
-def run_and_check(pim: Pim) -> Run:
+def run_and_check(pim: Pim, *, auto_tags: bool = False) -> Run:
     with serve(pim) as server:
-        run = support.sync(server.url)
-        origin = server.url.removesuffix(pim.options.base_path)
-        check(run, pim, View(link=lambda path: f"{pim.options.link_origin or origin}{pim.options.base_path}{path}"))
+        run = support.sync(server.url, with_asset_auto_tags=auto_tags)
+        origin = pim.options.link_origin or server.url.removesuffix(pim.options.base_path)
+    check(run, pim, View(auto_tags=auto_tags, link=lambda path: f"{origin}{pim.options.base_path}{path}"))
     return run
 
 
@@ -120,6 +120,13 @@ def test_a_run_gives_what_a_pim_of_any_version_has(version: PimVersion, php: dic
 @pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS.keys())
 def test_a_run_gives_what_the_pim_has_in_whatever_way_it_answers(variant: dict[str, Any], version: PimVersion) -> None:
     run_and_check(odd_pim(Options(version, **variant)))
+
+
+@pytest.mark.parametrize("php", [{}, ALL_OF_PHP], ids=["plain", "php"])
+def test_automatic_tags_come_with_their_labels(php: dict[str, Any]) -> None:
+    run = run_and_check(odd_pim(Options(**php)), auto_tags=True)
+    tags = [asset["values"]["auto_tags"] for asset in run.records["assets"] if "auto_tags" in asset["values"]]
+    assert [[set(value["linked_data"]) for value in values] for values in tags] == [[{"0", "1"}, {"mug", "red"}]]
 
 
 @pytest.mark.parametrize("variant", ["full last pages", "empty pages", "links that forget"])
@@ -145,7 +152,7 @@ def test_fields_that_nobody_knows_are_left_out_with_a_warning_a_field_and_run(
     pim = with_unknown_asset_fields(odd_pim())
     with caplog.at_level(logging.WARNING), serve(pim) as server:
         run = support.sync(server.url)
-        expected = records_of(pim, view_of(pim, server.url))
+        expected = records_of(pim, view_of(server.url))
     expected["assets"] = [{**asset, "status": "ready", "start_date": None} for asset in expected["assets"]]
     check(run, pim, streams=expected)
     about_fields = sorted(
@@ -200,7 +207,7 @@ def test_families_named_come_from_their_own_endpoint_alone() -> None:
     named = ["été", "100%", "q?x=1&y#z", "a b+c", "Shoes"]
     with serve(pim) as server:
         run = support.sync(server.url, asset_families=named)
-        expected = records_of(pim, view_of(pim, server.url))
+        expected = records_of(pim, view_of(server.url))
     check(
         run,
         pim,
@@ -222,7 +229,7 @@ def test_a_family_that_is_not_there_fails_alone(caplog: pytest.LogCaptureFixture
     with serve(pim) as server:
         run = support.sync(server.url, asset_families=["shoes", "nowhere", "SHOES", "bare"])
     assert run.status == 1
-    assert [family["code"] for family in run.records["asset_families"]] == ["shoes", "bare"]
+    assert {family["code"] for family in run.records["asset_families"]} == {"shoes", "bare"}
     assert len(run.records["assets"]) == 3
     lines = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert [line for line in lines if "'nowhere'" in line]

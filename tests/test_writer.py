@@ -155,12 +155,24 @@ def test_the_last_state_is_the_last_that_was_written_whole() -> None:
         writer = ChunkWriter()
         writer.fall_back_to({})
         writer.write_message(StateMessage(value=ALIVE))
-        writer.hurry = lambda: True
         write(writer, 10)
+        writer.flush()
+        writer.hurry = lambda: True
+        write(writer, 20)
         with pytest.raises(Stopped):
             writer.write_message(StateMessage(value=LATER))
         writer.repeat_last_state()
-    assert [line["value"] for line in pipe.lines] == [ALIVE, ALIVE]
+    assert [line.get("value") for line in pipe.lines] == [ALIVE, None, ALIVE]
+
+
+def test_a_state_that_is_the_last_line_is_not_repeated() -> None:
+    with stdout_is(Pipe(lambda offered: offered)) as pipe:
+        writer = ChunkWriter()
+        writer.fall_back_to({})
+        writer.write_message(StateMessage(value=ALIVE))
+        write(writer, 10)
+        writer.repeat_last_state()
+    assert [line["value"] for line in pipe.lines] == [ALIVE]
 
 
 def test_a_reader_that_is_gone_is_told_of() -> None:
