@@ -6,7 +6,6 @@ Only so many listings are open at once that the state stays small; those with th
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,6 @@ from tap_akeneo_assets.values import needs_attributes, thin_out, value_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
-    from datetime import datetime
 
     from tap_akeneo_assets.client import Answer
     from tap_akeneo_assets.reading import Reading, Ticket
@@ -176,7 +174,7 @@ class AssetReading:
             answer, data = yield from self._run.answer(ticket)
         except errors.Refused as refusal:
             return (yield from self._after_refusal(family, reading, listing, refusal))
-        reading.began = reading.began or _beginning(answer)
+        reading.began = reading.began or answer.began
         items, link = php.items(data), php.next_link(data)
         self._check(listing, items, link)
         probe = self._probes.pop(family.code, None)
@@ -228,7 +226,7 @@ class AssetReading:
         unparsed: set[tuple[str, str]] = set()
         if self._values.selected:
             if any(map(needs_attributes, records)):
-                yield from self._wait_for_attributes(family)
+                yield from self._wait_for_attributes(family, reading)
             for record in filter(self._assets.keeps, records):
                 rows += value_rows(record, family.attributes, unparsed)
             self._warn_of_unparsed(family, unparsed)
@@ -245,12 +243,14 @@ class AssetReading:
                 attribute,
             )
 
-    def _wait_for_attributes(self, family: Family) -> Reading:
+    def _wait_for_attributes(self, family: Family, reading: FamilyReading) -> Reading:
+        """Let the family's attributes be known; what is saved after they were read must be read again."""
         ticket = self._start_attributes(family)
         if family.attributes is None:
             yield ticket
         if family.attributes is None:
             raise errors.DamagedPage("The values cannot be typed, since the attributes could not be read.")
+        reading.began = min(filter(None, (reading.began, family.attributes_began)), default=None)
 
     # Refusals
 
@@ -334,8 +334,3 @@ class AssetReading:
 
     def _path(self, family: Family) -> str:
         return self._assets.path.format(asset_family_code=family.path_code)
-
-
-def _beginning(answer: Answer) -> datetime | None:
-    """When what led to an answer began, by the PIM's clock, whose seconds are whole."""
-    return answer.date and answer.date - timedelta(seconds=math.ceil(answer.elapsed))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import random
 import re
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
@@ -68,6 +69,11 @@ class Answer(NamedTuple):
     body: bytes
     date: datetime | None
     elapsed: float
+
+    @property
+    def began(self) -> datetime | None:
+        """The last second, by the PIM's clock, that was over when it was asked; its clock tells whole seconds."""
+        return self.date and self.date - timedelta(seconds=math.ceil(self.elapsed) + 1)
 
 
 Outcome: TypeAlias = Answer | Retry | AkeneoError

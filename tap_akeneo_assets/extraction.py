@@ -167,8 +167,9 @@ class Extraction:
         return family.attributes_ticket
 
     def _read_attributes(self, family: Family, ticket: Ticket) -> Reading:
-        _, data = yield from self._run.answer(ticket)
+        answer, data = yield from self._run.answer(ticket)
         items = php.items(data)
+        family.attributes_began = answer.began
         records = self._run.records(self._attributes, items, {"asset_family_code": family.code}, family.code)
         family.attributes = {record["code"]: attribute_info(record) for record in records}
         with_options = [

@@ -185,8 +185,17 @@ class Listing:
 
     @classmethod
     def from_state(cls, kept: Mapping[str, str]) -> Listing:
-        """The listing that a state kept."""
-        return cls(kept.get("updated_after"), kept.get("updated_before"), next=kept.get("next"), resumed=True)
+        """The listing that a state kept.
+
+        Raises:
+            ValueError, OverflowError, TypeError, AttributeError: it is damaged.
+        """
+        after, before = (
+            kept.get(name) and to_text(to_moment(kept[name])) for name in ("updated_after", "updated_before")
+        )
+        if not isinstance(kept.get("next", ""), str):
+            raise TypeError("next")
+        return cls(after, before, next=kept.get("next"), resumed=True)
 
 
 def _latest(first: str | None, second: str | None) -> str | None:

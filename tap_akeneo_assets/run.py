@@ -26,11 +26,19 @@ MAX_NAMES = 20
 
 @dataclass(slots=True)
 class Family:
-    """A family on its way: its code, encoded for paths, and its attributes once somebody has read them."""
+    """A family on its way.
+
+    Attributes:
+        code: its code.
+        attributes: its attributes by code, once somebody has read them.
+        attributes_ticket: their answer.
+        attributes_began: the last second, by the PIM's clock, that was over when they were asked for.
+    """
 
     code: str
     attributes: Mapping[str, AttributeInfo] | None = None
     attributes_ticket: Ticket | None = None
+    attributes_began: datetime | None = None
 
     @property
     def path_code(self) -> str:

@@ -7,6 +7,7 @@ import io
 import json
 import re
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -33,6 +34,8 @@ HANDED_ON: Mapping[str, type] = {
     "user_agent": str,
 }
 CODES_COLUMNS = ("asset_family_code", "asset_code")
+SECOND = timedelta(seconds=1)
+FIRST_MOMENT = datetime.min.replace(tzinfo=UTC)
 MAX_LOOKBACK_SECONDS = 10 * 365 * 86_400
 MAX_TIMEOUT_SECONDS = 86_400
 _BOOLEANS = {**dict.fromkeys(("true", "1", "yes", "on"), True), **dict.fromkeys(("false", "0", "no", "off"), False)}
@@ -233,7 +236,7 @@ class Settings:
         api_url: the address below which the API's root lies, without a slash at its end.
         families: the only ones to read, by code; none for all.
         asset_codes: in these families only these assets.
-        start_date: the earliest `updated` of a first sync, as the API's filters take it.
+        start_date: the second before the earliest `updated` of a first sync, as the API's filters take it.
     """
 
     api_url: str
@@ -275,7 +278,8 @@ class Settings:
     @property
     def narrows_assets(self) -> bool:
         """Whether they leave out assets, or values of assets, that the PIM has."""
-        return bool(self.question.narrowed or self.start_date or self.asset_codes)
+        question = self.question
+        return bool(question.search or question.channel or question.locales or self.start_date or self.asset_codes)
 
 
 def _collect(lines: list[str], part: Any, config: Mapping[str, Any]) -> Any:  # noqa: ANN401  # whatever the part gives
@@ -313,7 +317,8 @@ def _start_date(config: Mapping[str, Any]) -> str | None:
     if not value:
         return None
     try:
-        return to_text(to_moment(value))
+        moment = to_moment(value)
+        return to_text(moment - SECOND if moment > FIRST_MOMENT else moment)
     except (ValueError, OverflowError):
         raise ValueError(f"start_date: {value!r} is no date; 2026-01-31 or 2026-01-31T08:00:00Z would be.") from None
 

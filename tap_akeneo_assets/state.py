@@ -55,7 +55,7 @@ class FamilyReading:
     Attributes:
         code: the family's.
         since: where the listings start; none for all assets.
-        began: when the first of them began, by the PIM's clock.
+        began: the last second, by the PIM's clock, that was over when the first of them began.
         newest: the latest `updated` seen.
         found: whether they gave any asset.
         open: the listings that have not ended.
@@ -97,6 +97,7 @@ class FamilyReading:
             "found": self.found,
             "cut": self.cut,
             "catching_up": self.catching_up,
+            "damaged": self.damaged,
             "listings": [listing.to_state() for listing in self.open],
         }
 
@@ -105,18 +106,23 @@ class FamilyReading:
         """The reading that a state kept.
 
         Raises:
-            ValueError, TypeError, KeyError, AttributeError: it is damaged.
+            ValueError, OverflowError, TypeError, KeyError, AttributeError: it is damaged.
         """
+        listings = [Listing.from_state(listing) for listing in kept["listings"]]
+        # What goes on within a listing gives something, unless the index is sick; only the last listing of ranges may
+        # well be empty.
+        may_be_empty = kept["catching_up"] and not any(listing.next for listing in listings)
         return cls(
             code,
             since=kept["since"],
             began=kept["began"] and to_moment(kept["began"]),
             newest=kept["newest"] and to_moment(kept["newest"]),
-            found=bool(kept["found"]),
-            open=[Listing.from_state(listing) for listing in kept["listings"]],
+            found=bool(kept["found"] and may_be_empty),
+            open=listings,
             resumed=True,
             cut=bool(kept["cut"]),
             catching_up=bool(kept["catching_up"]),
+            damaged=bool(kept["damaged"]),
         )
 
 
@@ -175,7 +181,7 @@ class Bookmarks:
             return None
         try:
             reading = FamilyReading.from_state(code, kept)
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, OverflowError, TypeError, KeyError, AttributeError):
             self._warn(f"Family {code!r} is read from its beginning: its unfinished listing in the state is damaged.")
             return None
         fresh = reading.began is not None and now is not None and abs(now - reading.began) < CURSOR_LIFE

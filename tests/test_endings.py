@@ -5,11 +5,14 @@ A signal is sent when the PIM gets its n-th request, so that every moment can be
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -94,6 +97,13 @@ class Process:
             while piece := os.read(pipe.fileno(), BYTES_A_PIPE_HOLDS):
                 into += piece
 
+    @property
+    def unread(self) -> int:
+        """How many bytes stand in the pipe."""
+        pipe: Any = self.process.stdout
+        (size,) = struct.unpack("i", fcntl.ioctl(pipe.fileno(), termios.FIONREAD, bytes(4)))
+        return int(size)
+
     def end(self) -> int:
         """Wait until it has ended, whether or not anybody reads, and then read what there is."""
         try:
@@ -160,9 +170,8 @@ def ended_by(process: Process, number: signal.Signals) -> Run:
 # Signals
 
 
-@pytest.mark.parametrize("unbuffered", ["", "1"])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("moment", CHOOSE.sample(range(2, 40), 2))
+@pytest.mark.parametrize("moment", CHOOSE.sample(range(2, 25), 2))
+@pytest.mark.parametrize(("number", "unbuffered"), [(signal.SIGTERM, ""), (signal.SIGINT, "1")])
 def test_a_signal_at_any_moment(
     start: Callable[..., Process], moment: int, number: signal.Signals, unbuffered: str
 ) -> None:
@@ -204,21 +213,19 @@ def test_two_signals_are_as_good_as_one(start: Callable[..., Process]) -> None:
         assert process.run.messages[-1]["type"] == "STATE"
 
 
-@pytest.mark.parametrize("unbuffered", ["", "1"])
-@pytest.mark.parametrize("text", ["", "x" * 3_000, "x" * 20_000], ids=["short", "a page", "long"])
-def test_a_signal_while_nobody_reads(start: Callable[..., Process], text: str, unbuffered: str) -> None:
-    """The pipe is full by then; there is room left for the last STATE all the same, and half a line in nobody's way."""
-    pim = pim_of(4, 2 * BYTES_A_PIPE_HOLDS // 4 // (500 + 2 * len(text)) + 10, text)
-    with serve(pim) as server:
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody tells how full a pipe is")
+@pytest.mark.parametrize(("size", "unbuffered"), [(0, ""), (3_000, "1"), (20_000, "")])
+def test_a_signal_while_nobody_reads(start: Callable[..., Process], size: int, unbuffered: str) -> None:
+    """The pipe is full; there is room left for the last STATE all the same, and no half line."""
+    with serve(pim_of(4, 80, "x" * size)) as server:
         process = start(server.url, env={"PYTHONUNBUFFERED": unbuffered})
-        # With a page of each family, there is more than the pipe holds.
-        asked = threading.Event()
-        pim.on_request = on_nth(12, asked.set)
-        assert asked.wait(PATIENCE_SECONDS)
+        while process.unread < BYTES_A_PIPE_HOLDS // 2:
+            assert process.process.poll() is None, process.log.decode()
+            threading.Event().wait(0.01)
         process.process.send_signal(signal.SIGTERM)
         run = ended_by(process, signal.SIGTERM)
-    assert len(process.output) <= BYTES_A_PIPE_HOLDS
-    assert run.state["bookmarks"]["assets"] is not None
+    assert BYTES_A_PIPE_HOLDS // 2 < len(process.output) <= BYTES_A_PIPE_HOLDS
+    assert run.records["asset_families"]
 
 
 def test_a_signal_before_the_tap_is_imported() -> None:
@@ -246,9 +253,10 @@ def test_a_reader_that_dies(lines: int, tmp_path: Path) -> None:
     log = tmp_path / "log"
     with serve(pim_of(4, 60, "x" * 2_000)) as server, log.open("wb") as stderr:
         process = subprocess.Popen(TAP, stdout=subprocess.PIPE, stderr=stderr, env=environment(server.url))  # noqa: S603
-        with process, process.stdout or pytest.fail():
+        stdout: Any = process.stdout
+        with process, stdout:
             for _ in range(lines):
-                process.stdout.readline()
+                stdout.readline()
         assert process.returncode == 1
     text = log.read_text()
     assert "Traceback" not in text
@@ -272,7 +280,7 @@ def test_a_reader_that_is_gone_from_the_beginning(arguments: tuple[str, ...], tm
 # Killed
 
 
-@pytest.mark.parametrize("moment", CHOOSE.sample(range(8, 36), 4))
+@pytest.mark.parametrize("moment", CHOOSE.sample(range(12, 40), 4))
 def test_killed_at_any_moment_nothing_is_missing(start: Callable[..., Process], moment: int) -> None:
     pim = pim_of(4, 60, latency=0.01)
     with serve(pim) as server:
@@ -293,4 +301,4 @@ def test_killed_at_any_moment_nothing_is_missing(start: Callable[..., Process], 
     assert rest.status == 0
     assert latest([loaded, rest]) == latest([whole])
     assert rest.bookmarks == whole.bookmarks
-    assert sum(map(len, rest.records.values())) < sum(map(len, whole.records.values())) or not states
+    assert len(rest.records["assets"]) < len(whole.records["assets"]) or '"next"' not in json.dumps(state)
