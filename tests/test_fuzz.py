@@ -220,7 +220,7 @@ def damage_value(random: Random, value: Any) -> None:  # noqa: ANN401  # JSON
         other, other_name = random.choice(found)
         container[name] = copy.deepcopy(other[other_name])
     else:
-        container[name] = random.choice(STRANGE)
+        container[name] = copy.deepcopy(random.choice(STRANGE))
 
 
 def damage(random: Random, body: bytes) -> bytes:
