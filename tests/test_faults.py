@@ -84,6 +84,17 @@ STAYING: dict[str, Fault] = {
     "too deep": damaged(lambda _: b"[" * 100_000 + b"]" * 100_000),
 }
 
+SOME = (
+    "503 with a wait",
+    "dropped",
+    "another's text",
+    "a login page",
+    "401",
+    "403",
+    "items without a code",
+    "too deep",
+)
+
 sync = partial(support.sync, tap_class=HurryingTap)
 
 
@@ -207,8 +218,13 @@ def test_the_pims_own_wait_is_kept(house: House, *, as_date: bool) -> None:
 # Faults that stay
 
 
-@pytest.mark.parametrize("route", ["attributes", "options", "assets"])
-@pytest.mark.parametrize("name", [*PASSING, *STAYING])
+@pytest.mark.parametrize(
+    ("route", "name"),
+    [
+        *(("assets", name) for name in (*PASSING, *STAYING)),
+        *((route, name) for route in ("attributes", "options") for name in SOME),
+    ],
+)
 def test_a_fault_that_stays_fails_its_family_and_no_other(house: House, route: str, name: str) -> None:
     house.pim.faults = Faults().always(route, {**PASSING, **STAYING}[name], family=FAILING)
     run = sync(house.url, max_retries=MAX_RETRIES)
@@ -265,7 +281,7 @@ def test_many_families_that_fail_alike_are_told_in_one_line() -> None:
 
 
 @pytest.mark.parametrize("kind", ["same", "fresh", "pages"])
-@pytest.mark.parametrize("assets", [25, 60, 100])
+@pytest.mark.parametrize("assets", [25, 60, 250])
 def test_a_circular_listing_ends_and_fails_its_family(kind: Any, assets: int) -> None:  # noqa: ANN401  # a literal
     with served(plain_pim(3, assets)) as house:
         house.pim.faults = Faults().always("assets", circle(kind), family=FAILING)

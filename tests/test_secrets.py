@@ -202,7 +202,6 @@ def test_an_apps_token(pim: tuple[Pim, str]) -> None:
 
 
 def test_wrong_credentials(pim: tuple[Pim, str]) -> None:
-    served, _ = pim
     wrong = "wr0ng pass/+word"
     for settings in ({"password": wrong}, {"client_secret": wrong}, {"access_token": "wr0ng-token"}):
         run = check(pim, Faults(), **settings)

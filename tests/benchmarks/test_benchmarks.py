@@ -56,7 +56,8 @@ class Figures:
         log = errors.read_text()
         assert status == 0, log[-2000:]
         timers = [float(value) for value in re.findall(r'sync_duration","value":([\d.]+)', log)]
-        states = sum(len(line) for line in output.open("rb") if line.startswith(b'{"type":"STATE"'))
+        with output.open("rb") as lines:
+            states = sum(len(line) for line in lines if line.startswith(b'{"type":"STATE"'))
         cpu = usage.ru_utime + usage.ru_stime
         return cls(wall, cpu, usage.ru_maxrss / 1024, max(timers, default=wall), states)
 
