@@ -30,6 +30,7 @@ MAX_OPEN_LISTINGS = 64
 RANGES_A_WORKER = 4
 SAMPLE_PAGES = 3
 SAMPLE_PAGES_OF_FEW = 1
+PAGES_WITHOUT_CIRCLE = 6
 PAGES_RANK = 1
 
 
@@ -69,6 +70,7 @@ class AssetReading:
         self._open = 0
         self._readings: dict[str, FamilyReading] = {}
         self._probes: dict[str, Ticket] = {}
+        self._held: dict[str, list[Listing]] = {}
 
     @property
     def writes_values(self) -> bool:
@@ -175,7 +177,7 @@ class AssetReading:
         except errors.Refused as refusal:
             return (yield from self._after_refusal(family, reading, listing, refusal))
         reading.began = reading.began or answer.began
-        items, link = php.items(data), php.next_link(data)
+        items, link = php.page_items(data), php.next_link(data)
         self._check(listing, items, link)
         probe = self._probes.pop(family.code, None)
         if cutter and probe and link and (yield from self._is_long(family, cutter.probe, probe)):
@@ -192,6 +194,8 @@ class AssetReading:
         self._run.reader.send()
         yield from self._write(family, reading, records)
         listing.next = self._run.to_keep(link) if link else None
+        if link is None or listing.pages >= PAGES_WITHOUT_CIRCLE:
+            self._start_held(family, reading)
         if link is None:
             self._end_listing(family, reading, listing)
         return coming
@@ -309,7 +313,7 @@ class AssetReading:
             if link is None:
                 return False
             _, second = yield from self._run.answer(self._ask(family, part, link))
-            return php.items(second) != php.items(first)
+            return php.page_items(second) != php.page_items(first)
         except errors.Fatal:
             raise
         except (errors.RequestFailed, php.Misshapen):
@@ -320,8 +324,17 @@ class AssetReading:
         reading.written |= cutter.written
         reading.open.remove(listing)
         reading.open += cutter.ranges
-        for part in cutter.ranges:
-            self._start(family, reading, part, probe if part is cutter.probe else None)
+        first = cutter.ranges[: self._settings.max_concurrency]
+        self._held[family.code] = [part for part in cutter.ranges if part not in first and part is not cutter.probe]
+        self._start(family, reading, cutter.probe, probe)
+        for part in first:
+            if part is not cutter.probe:
+                self._start(family, reading, part)
+
+    def _start_held(self, family: Family, reading: FamilyReading) -> None:
+        """Start the ranges that were held back until the first ones showed that they do not go in circles."""
+        for part in self._held.pop(family.code, ()):
+            self._start(family, reading, part)
 
     # Requests
 

@@ -136,6 +136,8 @@ class Client:
         self.redactor.add(*(password for url in self._proxies.values() if (password := urlsplit(url).password)))
         self._verify: bool | str = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
         self._unencrypted = self.api_url.startswith("http://") and not is_loopback(self.api_url)
+        # It warns of odd headers, which harm nothing, with a traceback.
+        logging.getLogger("urllib3.connection").addFilter(_is_no_warning)
         self._lock = threading.Lock()
         self._warned: set[str] = set()
         self._answered = False
@@ -336,6 +338,10 @@ class Client:
                 return
             self._warned.add(line)
         logger.warning("%s", line)
+
+
+def _is_no_warning(record: logging.LogRecord) -> bool:
+    return record.levelno < logging.WARNING
 
 
 def _without(token: str, answer: Answer) -> Answer:

@@ -129,7 +129,7 @@ class Extraction:
             ticket: Ticket | None = self._run.ask(path, rank=FAMILIES_FIRST)
             while ticket:
                 _, data = yield from self._run.answer(ticket)
-                items, link = php.items(data), php.next_link(data)
+                items, link = php.page_items(data), php.next_link(data)
                 listing.check([str(item.get("code")) for item in items], link)
                 ticket = self._run.ask(path, link=link, rank=FAMILIES_FIRST) if link else None
                 is_whole_list = link is None and listing.pages == 1

@@ -78,6 +78,17 @@ def items(answer: object) -> list[dict[str, Any]]:
     return listed
 
 
+def page_items(answer: object) -> list[dict[str, Any]]:
+    """The items of a page, as of a list that has several.
+
+    Raises:
+        Misshapen: it is none; nor is `{}`, as which PHP might send an empty array, but others send anything.
+    """
+    if type(answer) is not dict or "_embedded" not in answer:
+        raise Misshapen("answer", answer, "a page with `_embedded`")
+    return items(answer)
+
+
 def item(answer: object, code: str) -> dict[str, Any]:
     """The one item of an answer to a question for one.
 

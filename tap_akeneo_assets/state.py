@@ -258,12 +258,20 @@ def readable(state: Any, warn: Callable[[str], None]) -> dict[str, Any]:  # noqa
     for name, stream in bookmarks.items():
         if not isinstance(stream, dict) or not isinstance(stream.get("partitions", []), list):
             raise UnreadableState(f"The state is damaged: that of the stream {name!r} is not in the SDK's layout.")
-    kept: dict[str, Any] = {name: stream for name, stream in bookmarks.items() if name != STREAM}
-    if STREAM in bookmarks:
-        kept[STREAM] = {**bookmarks[STREAM], "partitions": _one_a_family(bookmarks[STREAM], warn)}
-        if not kept[STREAM]["partitions"]:
-            del kept[STREAM]["partitions"]
+    kept: dict[str, Any] = {}
+    for name, stream in bookmarks.items():
+        partitions = [_usable(partition) for partition in stream.get("partitions", []) if isinstance(partition, dict)]
+        if name == STREAM:
+            partitions = _one_a_family(stream, warn)
+        kept[name] = {**_usable(stream), "partitions": partitions}
+        if not partitions:
+            del kept[name]["partitions"]
     return {**state, "bookmarks": kept} if state else {}
+
+
+def _usable(state: Mapping[str, Any]) -> dict[str, Any]:
+    """What is of use of a stream's or a partition's state: markers of the SDK are thrown away when a run begins."""
+    return {name: value for name, value in state.items() if name != "progress_markers"}
 
 
 def _one_a_family(stream: Mapping[str, Any], warn: Callable[[str], None]) -> list[dict[str, Any]]:
@@ -278,7 +286,7 @@ def _one_a_family(stream: Mapping[str, Any], warn: Callable[[str], None]) -> lis
         value = _moment(partition.get("replication_key_value"))
         if value is None and partition.get("replication_key_value") is not None:
             warn(f"The state's bookmark of family {code!r} is no date: the family is read whole.")
-        cleaned = {**partition, "context": {"asset_family_code": code}}
+        cleaned = {**_usable(partition), "context": {"asset_family_code": code}}
         if value is None or partition.get("replication_key", "updated") != "updated":
             cleaned.pop("replication_key_value", None)
         families[code] = _older(families[code], cleaned) if code in families else cleaned

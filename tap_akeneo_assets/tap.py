@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import sys
+from copy import deepcopy
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar, NoReturn
 
@@ -19,6 +20,7 @@ from tap_akeneo_assets import settings, streams
 from tap_akeneo_assets.client import Client
 from tap_akeneo_assets.errors import AkeneoError
 from tap_akeneo_assets.extraction import Extraction
+from tap_akeneo_assets.pages import encode_text
 from tap_akeneo_assets.settings import Settings, WrongSettings, parse_json
 from tap_akeneo_assets.state import Bookmarks, UnreadableState, readable
 from tap_akeneo_assets.sync import AkeneoTap, nothing_more_written
@@ -143,14 +145,15 @@ def _checked(_: click.Context, option: click.Parameter, file: IO[str] | None) ->
     try:
         with file:
             content = parse_json(text := file.read())
+        encode_text(deepcopy(content))  # as the SDK will
         if option.name == "state":
             readable(content, lambda _: None)
         else:
             Catalog.from_dict({"streams": content["streams"]})
     except UnreadableState as error:
         raise click.ClickException(f"--state {file.name}: {error}") from None
-    except ValueError:
-        raise click.ClickException(f"--{option.name} {file.name}: it is no JSON.") from None
+    except (ValueError, RecursionError):
+        raise click.ClickException(f"--{option.name} {file.name}: it is no JSON that can be used.") from None
     except (KeyError, TypeError, AttributeError):
         raise click.ClickException(f"--{option.name} {file.name}: it is no Singer catalog.") from None
     return io.StringIO(text)

@@ -5,7 +5,6 @@ Most of it runs in this process, by the function that `main` calls; what only a 
 
 from __future__ import annotations
 
-import gc
 import json
 import logging
 import os
@@ -261,6 +260,8 @@ BROKEN = {
     "empty": ("", "it is no JSON"),
     "a constant of Python's": ('{"bookmarks": {}, "streams": [], "x": NaN}', "it is no JSON"),
     "deep": ("[" * 100_000, "it is no JSON"),
+    "too deep to be written": (f'{{"bookmarks": {{}}, "streams": {"[" * 900 + "]" * 900}}}', "it is no JSON"),
+    "half a character": (r'{"bookmarks": {"\ud83d": {}}, "streams": []}', "it is no JSON that can be used"),
 }
 NO_STATE = {
     "an array": ("[]", "The state is not a JSON object"),
@@ -418,7 +419,6 @@ def test_a_stream_map_that_fails_on_a_record(expression: str) -> None:
     for map_ in ({"x": expression}, {"__filter__": expression}):
         result = server_run(Options(), "", stream_maps=json.dumps({"assets": map_}))
         fails(result, "^stream_maps: that of 'assets' fails on a record")
-        gc.collect()  # what a run has abandoned is closed without a complaint
 
 
 # What needs no PIM

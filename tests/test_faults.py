@@ -28,6 +28,7 @@ from tap_akeneo_assets.sandbox.faults import (
     status,
     token_ended,
 )
+from tap_akeneo_assets.sandbox.hangup import HangUp
 from tap_akeneo_assets.sandbox.server import serve
 from tests import support
 from tests.support import HurryingTap, Run
@@ -35,7 +36,9 @@ from tests.support import HurryingTap, Run
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_akeneo_assets.sandbox.faults import Fault
+    from werkzeug.wrappers import Response
+
+    from tap_akeneo_assets.sandbox.faults import Exchange, Fault
     from tap_akeneo_assets.sandbox.options import PimVersion
     from tap_akeneo_assets.sandbox.records import RequestRecord
 
@@ -78,6 +81,7 @@ STAYING: dict[str, Fault] = {
     "406": status(406),
     "410": status(410),
     "422": status(422),
+    "an empty object": damaged(lambda _: b"{}"),
     "JSON of another kind": damaged(lambda _: b'{"message": "all is well"}'),
     "items of another kind": damaged(lambda _: b'{"_embedded": {"items": [["code"]]}}'),
     "items without a code": damaged(lambda _: b'[{"labels": {}}]'),
@@ -203,6 +207,17 @@ def test_every_kind_of_fault_passes_on_every_route(house: House, name: str) -> N
 @pytest.mark.parametrize("kind", ["text/html", "text/plain; charset=utf-8", ""])
 def test_a_wrong_content_type_harms_nothing(house: House, kind: str) -> None:
     house.pim.faults = Faults().always(None, content_type(kind))
+    run = sync(house.url)
+    assert (run.status, contents(run), run.log) == (0, contents(house.whole), "")
+
+
+def test_odd_headers_harm_nothing_and_are_no_news(house: House) -> None:
+    def odd(exchange: Exchange) -> Response:
+        body = exchange.real().get_data()
+        head = f"HTTP/1.1 200 OK\r\nDate: never\r\nContent-Length: {len(body)}\r\n"
+        raise HangUp(head.encode() + b"X-\xff: \xff\xfe\r\n\r\n" + body)
+
+    house.pim.faults = Faults().always(None, odd)
     run = sync(house.url)
     assert (run.status, contents(run), run.log) == (0, contents(house.whole), "")
 
