@@ -214,7 +214,7 @@ def test_a_wrong_content_type_harms_nothing(house: House, kind: str) -> None:
 def test_odd_headers_harm_nothing_and_are_no_news(house: House) -> None:
     def odd(exchange: Exchange) -> Response:
         body = exchange.real().get_data()
-        head = f"HTTP/1.1 200 OK\r\nDate: never\r\nContent-Length: {len(body)}\r\n"
+        head = f"HTTP/1.1 200 OK\r\nDate: never\r\nConnection: close\r\nContent-Length: {len(body)}\r\n"
         raise HangUp(head.encode() + b"X-\xff: \xff\xfe\r\n\r\n" + body)
 
     house.pim.faults = Faults().always(None, odd)
