@@ -49,6 +49,7 @@ class Options:
         latency: Seconds before each answer.
         forbidden: Rights that the connection's role lacks.
         hidden_families: Codes of families that the connection's group may not see.
+        any_case: Codes of families in paths and of assets in paths and filters are found in any case.
     """
 
     pim_version: PimVersion = "saas"
@@ -76,6 +77,7 @@ class Options:
     latency: float = 0
     forbidden: frozenset[str] = frozenset()
     hidden_families: frozenset[str] = frozenset()
+    any_case: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a version that does not exist."""

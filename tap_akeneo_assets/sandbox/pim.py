@@ -4,7 +4,7 @@ import hashlib
 import mimetypes
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import RLock
@@ -243,7 +243,13 @@ class Pim:
 
     # What the API shows. `link` makes a link of a path; without it, values have no links.
 
+    def _spelled(self, code: str, codes: Collection[str]) -> str:
+        if not self.options.any_case or code in codes:
+            return code
+        return next((stored for stored in codes if stored.lower() == code.lower()), code)
+
     def _visible(self, family: str) -> StoredFamily:
+        family = self._spelled(family, self._families.keys())
         if family not in self._families or family in self.options.hidden_families:
             raise Refusal(404, f'Asset family "{family}" does not exist.')
         return self._families[family]
@@ -282,9 +288,10 @@ class Pim:
         """One asset, always current; 404 if there is none."""
         with self.lock:
             stored = self._visible(family)
+            code = self._spelled(code, stored.live.keys())
             if code not in stored.live:
                 raise Refusal(404, f'Asset "{code}" does not exist for the asset family "{family}".')
-            return self._show(stored, self._state(family, code), view)
+            return self._show(stored, self._state(stored.record["code"], code), view)
 
     def assets(
         self,

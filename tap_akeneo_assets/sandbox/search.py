@@ -144,6 +144,9 @@ def _strings(name: str, value: object) -> frozenset[str]:
 def _code(condition: Mapping[str, Any], context: Context) -> Found:
     _operator("code", condition, context, {"IN": "7.0"})
     codes = _strings("code", condition.get("value"))
+    if context.options.any_case:
+        in_lower_case = {code.lower() for code in codes}
+        return lambda document: document.code.lower() in in_lower_case
     return lambda document: document.code in codes
 
 
