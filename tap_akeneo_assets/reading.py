@@ -5,6 +5,8 @@ A *reading* is a generator that asks for pages and waits for them:
     ticket = reader.ask(Request(path))
     answer = yield ticket
 
+What a reading has asked for and not waited for when it ends is dropped, unless another one waits for it.
+
 Workers do nothing but wait on sockets. Everything else, the readings included, runs on the thread that calls
 `Reader.run`, so what a reading writes needs no lock, and an error surfaces in the reading that asked, when it waits
 for that answer.
@@ -56,6 +58,8 @@ class Ticket:
     outcome: Answer | Exception | None = None
     size: int = 0
     waiting: list[Reading] = field(default_factory=list)
+    owner: Reading | None = None
+    dropped: bool = False
 
 
 Reading: TypeAlias = "Generator[Ticket, Answer, Any]"
@@ -80,6 +84,8 @@ class Reader:
         self._arrivals: queue.SimpleQueue[tuple[Ticket, Answer | Exception]] = queue.SimpleQueue()
         self._ready: deque[tuple[Reading, Ticket | None]] = deque()
         self._waiting: set[Reading] = set()
+        self._running: Reading | None = None
+        self._unclaimed: dict[Reading | None, set[Ticket]] = {}
         self._in_flight = 0
         self._waiting_bytes = 0
 
@@ -93,15 +99,22 @@ class Reader:
 
     def ask(self, request: Request) -> Ticket:
         """Ask ahead: the request is sent when its turn comes, whether or not anybody waits for it yet."""
-        ticket = Ticket(request)
+        ticket = Ticket(request, owner=self._running)
+        self._unclaimed.setdefault(self._running, set()).add(ticket)
         self._enqueue(ticket)
         return ticket
+
+    def drop(self, ticket: Ticket) -> None:
+        """Give up an answer that nobody will wait for: it is not asked for any more, or let go when it comes."""
+        ticket.dropped = True
+        self._claim(ticket)
 
     def ask_again(self, ticket: Ticket, after: Retry) -> None:
         """Ask once more, by the client's rule for retries, since the answer was of no use."""
         ticket.failures += 1
         ticket.after = after
         ticket.outcome = None
+        ticket.dropped = False
         self._enqueue(ticket)
 
     def run(self) -> None:
@@ -135,6 +148,8 @@ class Reader:
             and (self._waiting_bytes < MAX_WAITING_BYTES or not self._in_flight)
         ):
             *_, ticket = heapq.heappop(self._asked)
+            if ticket.dropped:
+                continue
             self._in_flight += 1
             self._pool.submit(self._get, ticket)
 
@@ -156,6 +171,8 @@ class Reader:
         except queue.Empty:
             return
         self._in_flight -= 1
+        if ticket.dropped:
+            return
         ticket.outcome = outcome
         if not isinstance(outcome, Exception):
             ticket.size = len(outcome.body)
@@ -165,19 +182,31 @@ class Reader:
 
     def _resume(self, reading: Reading, ticket: Ticket | None) -> None:
         self._waiting.discard(reading)
-        while ticket is None or ticket.outcome is not None:
-            try:
+        outer, self._running = self._running, reading
+        try:
+            while ticket is None or ticket.outcome is not None:
                 ticket = self._advance(reading, ticket)
-            except StopIteration:
-                return
+        except StopIteration:
+            for asked in self._unclaimed.pop(reading, ()):
+                if not asked.waiting:
+                    self.drop(asked)
+            return
+        finally:
+            self._running = outer
         ticket.waiting.append(reading)
         self._waiting.add(reading)
 
     def _advance(self, reading: Reading, ticket: Ticket | None) -> Ticket:
         if ticket is None or ticket.outcome is None:
             return next(reading)
-        self._waiting_bytes -= ticket.size
-        ticket.size = 0
+        self._claim(ticket)
         if isinstance(ticket.outcome, Exception):
             return reading.throw(ticket.outcome)
         return reading.send(ticket.outcome)
+
+    def _claim(self, ticket: Ticket) -> None:
+        """An answer is made use of, or given up: it does not wait any more."""
+        self._waiting_bytes -= ticket.size
+        ticket.size = 0
+        if ticket.owner in self._unclaimed:
+            self._unclaimed[ticket.owner].discard(ticket)

@@ -121,6 +121,33 @@ def test_little_is_asked_for_while_much_waits_to_be_written() -> None:
     assert pim.in_flight_at[2:] == [1, 1]
 
 
+@pytest.mark.parametrize("dropped", [False, True])
+def test_answers_that_nobody_waits_for_hold_nobody_up(dropped: bool) -> None:  # noqa: FBT001
+    """They are dropped, or belong to a reading that has ended; this PIM answers requests in pairs only."""
+    pim = Pim(hold=2, body=bytes(MAX_WAITING_BYTES // 4))
+    reader = Reader(pim, 2, lambda: None)
+    answered: list[bytes] = []
+
+    def careless() -> Reading:
+        tickets = [reader.ask(Request("page")) for _ in range(4)]
+        answered.append((yield tickets.pop()).body)
+        for ticket in tickets if dropped else ():
+            reader.drop(ticket)
+
+    def several() -> Reading:
+        for _ in range(4):
+            if dropped:
+                yield from careless()
+            else:
+                reader.start(careless())
+            for ticket in [reader.ask(Request("page")) for _ in range(2)]:
+                yield ticket
+
+    reader.start(several())
+    reader.run()
+    assert len(answered) == 4
+
+
 def test_what_the_tick_raises_ends_the_run() -> None:
     def tick() -> None:
         raise KeyboardInterrupt
