@@ -7,14 +7,16 @@ Only so many listings are open at once that the state stays small; those with th
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tap_akeneo_assets import errors, php
 from tap_akeneo_assets.addresses import encode_segment
-from tap_akeneo_assets.listings import Circling, Cutter, Listing, code_listings, to_text
+from tap_akeneo_assets.listings import MAX_URL_LENGTH, Circling, Cutter, Listing, code_listings, to_text
+from tap_akeneo_assets.run import MAX_NAMES, listed
 from tap_akeneo_assets.state import FamilyReading, bookmark
-from tap_akeneo_assets.values import needs_attributes, thin_out, value_rows
+from tap_akeneo_assets.values import UnseenFilters, needs_attributes, thin_out, value_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -32,6 +34,15 @@ SAMPLE_PAGES = 3
 SAMPLE_PAGES_OF_FEW = 1
 PAGES_WITHOUT_CIRCLE = 6
 PAGES_RANK = 1
+READ_TO_THE_END = "All that were due have been read; the next run reads attributes and options again."
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a family's assets have been read in this run."""
+
+    pages: int = 0
+    assets: int = 0
 
 
 class AssetReading:
@@ -69,6 +80,9 @@ class AssetReading:
         self._coming: deque[Family] = deque()
         self._open = 0
         self._readings: dict[str, FamilyReading] = {}
+        self._progress: dict[str, Progress] = {}
+        self._next_runs: dict[str, str] = {}
+        self._unseen = UnseenFilters(settings.question.channel, settings.question.locales)
         self._probes: dict[str, Ticket] = {}
         self._held: dict[str, list[Listing]] = {}
 
@@ -89,6 +103,25 @@ class AssetReading:
             if reading.began:
                 self._bookmarks.keep_open(reading, self._settings.question.narrowed)
 
+    def outlook(self, family: str) -> str:
+        """How far a family that failed has been read, and what the next run will do, in words that fit several."""
+        progress = self._progress.get(family)
+        if progress is None:
+            return "The next run tries again."
+        pages = "1 page" if progress.pages == 1 else f"{progress.pages} pages"
+        so_far = f"{progress.assets} (from {pages})" if progress.pages else "none"
+        reading = self._readings.get(family)
+        next_run = self._next_runs.get(family) or (_next_run(reading) if reading else READ_TO_THE_END)
+        return f"Assets read in this run: {so_far}. {next_run}"
+
+    def warn_of_unseen_filters(self) -> None:
+        """Warn of a channel and locales of the settings of which no value has been seen."""
+        for setting, names in self._unseen.found().items():
+            self._run.warn(
+                f"The setting `{setting}` names {listed(names)}, but none of the values read in this run has that "
+                f"{'channel' if setting == 'channel' else 'locale'}. Check how the PIM spells it."
+            )
+
     # Families
 
     def _begin_families(self) -> None:
@@ -96,17 +129,23 @@ class AssetReading:
             self._begin(self._coming.popleft())
 
     def _begin(self, family: Family) -> None:
-        if family.code in self._settings.asset_codes:
-            self._begin_codes(family, self._settings.asset_codes[family.code])
+        self._progress[family.code] = Progress()
+        if family.wanted is not None:
+            self._begin_codes(family, family.wanted)
             return
         asked, now = self._settings.question.narrowed, self._run.now
         since = self._bookmarks.since(family.code, asked, now) if self._assets.incremental else None
+        by_bookmark = since is not None
         since = since or self._settings.start_date
         reading = self._bookmarks.unfinished(family.code, since, asked, now)
         if reading is None:
             reading = FamilyReading(family.code, since, open=[Listing(since)])
         else:
             self._run.leave_out(self._assets)
+        reading.by_bookmark = by_bookmark
+        self._begin_reading(family, reading)
+
+    def _begin_reading(self, family: Family, reading: FamilyReading) -> None:
         self._readings[family.code] = reading
         for listing in reading.open:
             self._start(family, reading, listing)
@@ -124,7 +163,8 @@ class AssetReading:
         """Read only some assets of a family, whole and whatever its bookmark says, which stays as it is."""
         path = self._path(family)
         listings = list(code_listings(codes, lambda listing: self._run.url_length(path, self._parameters(listing))))
-        reading = FamilyReading(family.code, open=listings, missing=set(codes))
+        reading = FamilyReading(family.code, open=listings, wanted=codes)
+        self._next_runs[family.code] = "The next run reads the assets of `asset_codes` again."
         for listing in listings:
             self._start(family, reading, listing)
 
@@ -132,8 +172,14 @@ class AssetReading:
         reading.open.remove(listing)
         if reading.open:
             return
-        if reading.missing is not None:
-            self._warn_of_missing(family, reading.missing)
+        if reading.wanted is not None:
+            self._warn_of_missing(family, reading.wanted, reading.seen)
+            return
+        if reading.was_damaged and not reading.damaged:
+            self._run.warn(f"Family {family.code!r}: an interrupted run met damaged data in it; it is read once more.")
+            again = FamilyReading(family.code, reading.since, open=[Listing(reading.since)])
+            again.by_bookmark = reading.by_bookmark
+            self._begin_reading(family, again)
             return
         lookback = timedelta(seconds=self._settings.lookback_seconds)
         if reading.cut and not reading.catching_up and reading.began is not None:
@@ -145,12 +191,23 @@ class AssetReading:
             return
         del self._readings[family.code]
         moves = self._assets.incremental and reading.found and not reading.damaged
+        if reading.damaged:
+            self._next_runs[family.code] = _from_the_start(reading)
         value = bookmark(reading.newest, reading.began, lookback) if moves else None
         self._bookmarks.close(reading, value, self._settings.question.narrowed)
 
-    def _warn_of_missing(self, family: Family, missing: set[str]) -> None:
-        if missing:
-            self._run.warn(f"Family {family.code!r} has no assets {', '.join(map(repr, sorted(missing)))}.")
+    def _warn_of_missing(self, family: Family, wanted: Sequence[str], seen: set[str]) -> None:
+        spelled = {code.casefold(): code for code in seen}
+        missing = sorted(set(wanted) - seen)
+        otherwise = [f"{code!r} is {spelled[code.casefold()]!r}" for code in missing if code.casefold() in spelled]
+        if otherwise:
+            more = f" and {len(otherwise) - MAX_NAMES} more" if len(otherwise) > MAX_NAMES else ""
+            self._run.warn(
+                f"Family {family.code!r}: the PIM spells some codes of `asset_codes` in another case: "
+                f"{', '.join(otherwise[:MAX_NAMES])}{more}."
+            )
+        if gone := [code for code in missing if code.casefold() not in spelled]:
+            self._run.warn(f"Family {family.code!r} has no assets {', '.join(map(repr, gone))}.")
 
     # Pages
 
@@ -180,19 +237,27 @@ class AssetReading:
         items, link = php.page_items(data), php.next_link(data)
         self._check(listing, items, link)
         probe = self._probes.pop(family.code, None)
+        if probe and link is None:
+            self._run.reader.drop(probe)
         if cutter and probe and link and (yield from self._is_long(family, cutter.probe, probe)):
             records = self._records(family, reading, items)
             yield from self._write(family, reading, records)
+            self._progress[family.code].pages += 1
             cutter.written.update((record["code"], record.get("updated")) for record in records)
             self._cut(family, reading, listing, cutter, probe)
             return None
         goes_on = link is not None and self._goes_on(len(items))
-        coming = self._ask(family, listing, link) if goes_on else None
+        too_long = link is not None and self._is_too_long(family, listing, link)
+        coming = self._ask(family, listing, link) if goes_on and not too_long else None
         records = self._records(family, reading, items)
         if cutter and coming and reading.began and cutter.see(records):
             self._probes[family.code] = self._ask(family, cutter.probe)
         self._run.reader.send()
         yield from self._write(family, reading, records)
+        self._progress[family.code].pages += 1
+        if too_long and goes_on:
+            yield from self._split(family, reading, listing)
+            return None
         listing.next = self._run.to_keep(link) if link else None
         if link is None or listing.pages >= PAGES_WITHOUT_CIRCLE:
             self._start_held(family, reading)
@@ -213,24 +278,24 @@ class AssetReading:
         return limit is None or self._assets.records + coming < limit
 
     def _records(self, family: Family, reading: FamilyReading, items: Sequence[object]) -> list[dict[str, Any]]:
-        records = self._run.records(self._assets, items, {"asset_family_code": family.code}, family.code)
-        reading.damaged = reading.damaged or len(records) < len(items)
+        records, whole = self._run.records(self._assets, items, {"asset_family_code": family.code}, family.code)
+        reading.damaged = reading.damaged or not whole
         return records
 
     def _write(self, family: Family, reading: FamilyReading, records: list[dict[str, Any]]) -> Reading:
         """Write a page: assets, and the values of those that the stream map of assets lets through."""
-        if reading.written:
-            nothing = object()
-            records = [
-                record for record in records if reading.written.get(record["code"], nothing) != record.get("updated")
-            ]
-        if reading.missing is not None:
-            reading.missing.difference_update(record["code"] for record in records)
+        if self._unseen:
+            self._unseen.see(records)
+        records = reading.fresh(records)
         rows: list[dict[str, Any]] = []
         unparsed: set[tuple[str, str]] = set()
         if self._values.selected:
             if any(map(needs_attributes, records)):
                 yield from self._wait_for_attributes(family, reading)
+                if not family.attributes_whole and any(
+                    needs_attributes(record, family.attributes or ()) for record in records
+                ):
+                    reading.damaged = True
             for record in filter(self._assets.keeps, records):
                 rows += value_rows(record, family.attributes, unparsed)
             self._warn_of_unparsed(family, unparsed)
@@ -238,6 +303,7 @@ class AssetReading:
             reading.see(record.get("updated"))
         self._assets.emit(records)
         self._values.emit(rows)
+        self._progress[family.code].assets += len(records)
 
     def _warn_of_unparsed(self, family: Family, unparsed: set[tuple[str, str]]) -> None:
         for attribute, kind in sorted(unparsed):
@@ -266,7 +332,7 @@ class AssetReading:
 
     def _ask_anew(self, family: Family, listing: Listing) -> Ticket:
         self._run.warn(f"Family {family.code!r}: an earlier listing cannot be gone on with; it starts anew.")
-        listing.next, listing.resumed = None, False
+        listing.restart()
         return self._ask(family, listing)
 
     def _after_refusal(
@@ -275,7 +341,7 @@ class AssetReading:
         if listing.resumed and listing.next:
             return self._ask_anew(family, listing)
         if listing.codes and not listing.pages and not self._settings.question.search:
-            yield from self._read_one_by_one(family, reading, listing)
+            yield from self._read_one_by_one(family, reading, listing.codes)
             self._end_listing(family, reading, listing)
             return None
         if self._settings.question.narrowed and not listing.pages:
@@ -284,11 +350,30 @@ class AssetReading:
             raise errors.RequestFailed(f"The PIM refuses what is asked for by {settings}: {answer}.")
         raise refusal
 
-    def _read_one_by_one(self, family: Family, reading: FamilyReading, listing: Listing) -> Reading:
+    def _is_too_long(self, family: Family, listing: Listing, link: str) -> bool:
+        """Whether the address of the next page is too long, where fewer codes would make it shorter."""
+        if len(listing.codes) == 1 and self._settings.question.search:
+            return False  # it is no shorter by any other way
+        length = self._run.url_length(self._path(family), self._parameters(listing), link) if listing.codes else 0
+        return length >= MAX_URL_LENGTH
+
+    def _split(self, family: Family, reading: FamilyReading, listing: Listing) -> Reading:
+        """Ask anew for the codes that have not come yet, instead of following a link that is too long."""
+        left = [code for code in listing.codes if code not in reading.seen]
+        if len(listing.codes) == 1:
+            yield from self._read_one_by_one(family, reading, left)
+        else:
+            parts = listing.split(left)
+            reading.open += parts
+            for part in parts:
+                self._start(family, reading, part)
+        self._end_listing(family, reading, listing)
+
+    def _read_one_by_one(self, family: Family, reading: FamilyReading, codes: Sequence[str]) -> Reading:
         """Before 7.0 there is no filter on codes, nor a way to thin out the values of one asset."""
         path, question = self._path(family), self._settings.question
-        tickets = [self._run.ask(f"{path}/{encode_segment(code)}", rank=(PAGES_RANK, 0)) for code in listing.codes]
-        for code, ticket in zip(listing.codes, tickets, strict=True):
+        tickets = [self._run.ask(f"{path}/{encode_segment(code)}", rank=(PAGES_RANK, 0)) for code in codes]
+        for code, ticket in zip(codes, tickets, strict=True):
             try:
                 _, data = yield from self._run.answer(ticket)
             except errors.NotFound:
@@ -347,3 +432,14 @@ class AssetReading:
 
     def _path(self, family: Family) -> str:
         return self._assets.path.format(asset_family_code=family.path_code)
+
+
+def _next_run(reading: FamilyReading) -> str:
+    """What the run after this one will do with a family that was not read to its end."""
+    return "The next run goes on at the unfinished listing." if reading.goes_on else _from_the_start(reading)
+
+
+def _from_the_start(reading: FamilyReading) -> str:
+    if reading.by_bookmark:
+        return "The next run reads again from the bookmark."
+    return "The next run reads from the beginning."

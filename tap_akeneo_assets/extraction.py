@@ -15,12 +15,12 @@ from tap_akeneo_assets import errors, php
 from tap_akeneo_assets.addresses import encode_segment
 from tap_akeneo_assets.asset_reading import AssetReading
 from tap_akeneo_assets.listings import Circling, Listing
-from tap_akeneo_assets.run import Family, Run, failure_lines
+from tap_akeneo_assets.run import Family, Run, failure_lines, listed
 from tap_akeneo_assets.values import attribute_info
 from tap_akeneo_assets.writer import StateBudget
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tap_akeneo_assets.client import Client
     from tap_akeneo_assets.reading import Reading, Ticket
@@ -58,6 +58,7 @@ class Extraction:
         self._options = tap.stream("attribute_options")
         self._budget = StateBudget(time.monotonic, tap.state_seconds, tap.state_records)
         self._seen: set[str] = set()
+        self._codes_by_letters = _by_letters(settings.asset_codes)
         self._listed = False
         self._run = Run(client, settings.max_concurrency, tap.logger, self._tick)
         self._assets = AssetReading(
@@ -109,18 +110,41 @@ class Extraction:
             self._run.reader.start(self._read_family_list())
         else:
             self._assets.families_are_few = len(self._settings.families) < self._settings.max_concurrency
-        for code in self._settings.families or ():
-            self._run.reader.start(self._run.guard(code, [self._families], self._read_named_family(code)))
+            for names in _by_letters(self._settings.families).values():
+                self._run.reader.start(self._run.guard(names[0], [self._families], self._read_named_families(names)))
 
-    def _read_named_family(self, code: str) -> Reading:
-        path = self._families.path + "/" + encode_segment(code)
+    def _read_named_families(self, names: Sequence[str]) -> Reading:
+        """Read the families of some names that differ in nothing but the case of their letters, each once."""
+        found: dict[str, Mapping[str, Any]] = {}
+        tickets = [
+            self._run.ask(f"{self._families.path}/{encode_segment(name)}", rank=FAMILIES_FIRST) for name in names
+        ]
+        for name, ticket in zip(names, tickets, strict=True):
+            yield from self._run.guard(name, [self._families], self._read_named_family(name, ticket, found))
+        items = {str(php.as_text(item["code"])): item for item in found.values()}
+        spelled = {name: str(php.as_text(item["code"])) for name, item in found.items()}
+        wanted: dict[str, list[str]] = {}
+        for key in self._codes_by_letters.get(names[0].casefold(), ()):
+            # One that was not asked for means the only family there is, whatever its case.
+            code = spelled.setdefault(key, next(iter(items)) if len(items) == 1 else key)
+            wanted.setdefault(code, []).extend(self._settings.asset_codes[key])
+        for code in items:
+            others = [name for name, its_code in spelled.items() if its_code == code and name != code]
+            if others:
+                self._run.warn(
+                    f"The PIM spells the family {listed(others)} of the settings {code!r}; it is read under that code."
+                )
+        self._write_families(items.values(), wanted)
+
+    def _read_named_family(self, name: str, ticket: Ticket, found: dict[str, Mapping[str, Any]]) -> Reading:
         try:
-            _, data = yield from self._run.answer(self._run.ask(path, rank=FAMILIES_FIRST))
+            _, data = yield from self._run.answer(ticket)
         except errors.NotFound:
-            self._run.warn(f"The family {code!r} of the setting `asset_families` is not to be had from this PIM.")
-            self._run.fail(code, "The PIM has no such family, or does not show it to this connection.", self._families)
+            setting = "asset_codes" if name in self._settings.asset_codes else "asset_families"
+            message = f"The PIM has no such family, or does not show it to this connection; check `{setting}`."
+            self._run.fail(name, message, self._families)
             return
-        self._write_families([php.item(data, code)])
+        found[name] = php.item(data, name)
 
     def _read_family_list(self) -> Reading:
         listing = Listing()
@@ -142,14 +166,22 @@ class Extraction:
             return
         self._listed = True
 
-    def _write_families(self, items: Iterable[Mapping[str, Any]]) -> None:
-        records = self._run.records(self._families, items, {}, "")
+    def _write_families(
+        self, items: Iterable[Mapping[str, Any]], wanted: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
+        """Write families that have not been written yet, and start to read what is below them.
+
+        Args:
+            items: of a page.
+            wanted: the codes of the only assets to read, by family; a family that is not in it is read whole.
+        """
+        found, _ = self._run.records(self._families, items, {}, "")
+        records = [record for record in found if record["code"] not in self._seen]
+        self._seen.update(record["code"] for record in records)
         kept = [record["code"] for record in records if self._families.keeps(record)]
         self._families.emit(records)
         for code in kept:
-            if code not in self._seen:
-                self._start_family(Family(code))
-        self._seen.update(record["code"] for record in records)
+            self._start_family(Family(code, (wanted or {}).get(code)))
 
     def _start_family(self, family: Family) -> None:
         if self._attributes.wanted:
@@ -170,7 +202,8 @@ class Extraction:
         answer, data = yield from self._run.answer(ticket)
         items = php.items(data)
         family.attributes_began = answer.began
-        records = self._run.records(self._attributes, items, {"asset_family_code": family.code}, family.code)
+        parent = {"asset_family_code": family.code}
+        records, family.attributes_whole = self._run.records(self._attributes, items, parent, family.code)
         family.attributes = {record["code"]: attribute_info(record) for record in records}
         with_options = [
             record["code"]
@@ -185,7 +218,8 @@ class Extraction:
         path = self._options.path.format(asset_family_code=family.path_code, attribute_code=encode_segment(attribute))
         _, data = yield from self._run.answer(self._run.ask(path, rank=WHEN_WORKERS_ARE_FREE))
         parent = {"asset_family_code": family.code, "attribute_code": attribute}
-        self._options.emit(self._run.records(self._options, php.items(data), parent, family.code))
+        records, _ = self._run.records(self._options, php.items(data), parent, family.code)
+        self._options.emit(records)
 
     # Checkpoints and the end
 
@@ -226,6 +260,11 @@ class Extraction:
         settings = self._settings
         if settings.families is not None:
             self._run.leave_out(self._families)
+            named = _by_letters(settings.families)
+            if unread := [family for family in settings.asset_codes if family.casefold() not in named]:
+                self._run.warn(
+                    f"Families of `asset_codes` that `asset_families` does not name are not read: {listed(unread)}."
+                )
         if settings.narrows_assets:
             self._run.leave_out(self._tap.stream("assets"))
 
@@ -239,5 +278,15 @@ class Extraction:
         self._checkpoint()
         for stream in self._streams:
             stream.close()
-        for line in failure_lines(self._run.failures):
+        if not self._tap.dry_run:
+            self._assets.warn_of_unseen_filters()
+        for line in failure_lines(self._run.failures, self._assets.outlook):
             self._tap.logger.error(line)
+
+
+def _by_letters(names: Iterable[str]) -> dict[str, list[str]]:
+    """Names in groups of those that differ in nothing but the case of their letters."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(name.casefold(), []).append(name)
+    return groups

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote
 
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
 Conditions: TypeAlias = "dict[str, list[dict[str, Any]]]"
 
 MAX_URL_LENGTH = 4_000
+# Later pages carry a cursor too. Those of search_after are two short values; this is several times as much.
+CURSOR_ROOM = 500
 MAX_EMPTY_PAGES = 25
+# Two pages in a row may hold the same one item, listed twice; a third that brings nothing new is a circle.
+MAX_REPEATED_PAGES = 1
 MIN_RANGES = 3
 
 
@@ -35,7 +40,7 @@ class Question:
     def of(cls, config: Mapping[str, Any]) -> Question:
         """The question that a tap's settings ask."""
         return cls(
-            search=config.get("search") or {},
+            search=_with_decimals(config.get("search") or {}),
             channel=config.get("channel") or None,
             locales=tuple(config.get("locales") or ()),
             with_asset_auto_tags=bool(config.get("with_asset_auto_tags")),
@@ -56,7 +61,7 @@ class Question:
         """The query parameters of a list of assets with further conditions on it."""
         parameters: dict[str, str] = {}
         if search := merge_search(self.search, conditions):
-            parameters["search"] = json.dumps(search, ensure_ascii=False, separators=(",", ":"))
+            parameters["search"] = _to_json(search)
         if self.channel:
             parameters["channel"] = self.channel
         if self.locales:
@@ -86,6 +91,24 @@ def merge_search(search: Mapping[str, Any], conditions: Conditions) -> dict[str,
     if search.keys() == {"and"}:
         return {"and": [*_as_list(search["and"]), *added_branches]}
     return {"and": [dict(search), *added_branches]}
+
+
+def _with_decimals(value: Any) -> Any:  # noqa: ANN401  # JSON
+    """The same JSON with a decimal for each fraction: a file gives decimals, other sources floats."""
+    if isinstance(value, dict):
+        return {name: _with_decimals(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_with_decimals(inner) for inner in value]
+    return Decimal(repr(value)) if isinstance(value, float) else value
+
+
+def _to_json(value: object) -> str:
+    """A JSON text, compact, in which decimals are numbers with all their digits."""
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{_to_json(name)}:{_to_json(inner)}" for name, inner in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_to_json, value)) + "]"
+    return str(value) if isinstance(value, Decimal) else json.dumps(value, ensure_ascii=False)
 
 
 def _as_list(conditions: object) -> list[Any]:
@@ -119,6 +142,7 @@ class Listing:
     pages: int = 0
     _seen: set[int] = field(default_factory=set)
     _empty_pages: int = 0
+    _repeated_pages: int = 0
 
     @property
     def conditions(self) -> Conditions:
@@ -136,8 +160,8 @@ class Listing:
         """Take note of a page that was read.
 
         Nothing in the API guards against a `next` that repeats itself, be it with the same cursor or with a fresh one
-        for the same items. Empty pages are no proof of that, since they occur where index and database disagree, but
-        an endless row of them is.
+        for the same items. Empty pages are no proof of that, since they occur where index and database disagree, nor is
+        one page that repeats another, since an item may be listed twice; but several of either in a row are.
 
         Args:
             codes: of the page's items.
@@ -150,15 +174,32 @@ class Listing:
         self._empty_pages = 0 if codes else self._empty_pages + 1
         if self._empty_pages > MAX_EMPTY_PAGES:
             raise Circling(f"{self._empty_pages} empty pages in a row")
+        page, link_again = hash(tuple(codes)), bool(link) and hash(link) in self._seen
         if codes:
-            self._see(hash(tuple(codes)), "the same items come again")
-        if link:
-            self._see(hash(link), "a `next` link comes again")
+            self._repeated_pages = self._repeated_pages + 1 if page in self._seen else 0
+        if self._repeated_pages > MAX_REPEATED_PAGES or (link_again and self._repeated_pages):
+            raise Circling("the same items come again")
+        if link_again:
+            raise Circling("a `next` link comes again")
+        self._seen.update([page] if codes else [], [hash(link)] if link else [])
 
-    def _see(self, mark: int, complaint: str) -> None:
-        if mark in self._seen:
-            raise Circling(complaint)
-        self._seen.add(mark)
+    def restart(self) -> None:
+        """Begin anew, with no memory of pages: they will come again."""
+        self.next, self.resumed = None, False
+        self.pages = self._empty_pages = self._repeated_pages = 0
+        self._seen.clear()
+
+    def split(self, codes: Sequence[str]) -> list[Listing]:
+        """Split what is left of a listing of codes whose next page has too long an address.
+
+        Args:
+            codes: those of its codes that have not come yet.
+
+        Returns:
+            Listings of at most half as many codes as it has, so that they end in listings of one code.
+        """
+        size = max(1, len(self.codes) // 2)
+        return [Listing(codes=tuple(codes[start : start + size])) for start in range(0, len(codes), size)]
 
     def cut(self, cuts: Sequence[datetime]) -> list[Listing]:
         """Cut it into listings that together give what it gives, each with its own range of `updated`.
@@ -260,10 +301,10 @@ def code_listings(codes: Iterable[str], length_of: Callable[[Listing], int]) -> 
         length_of: the length of a listing's URL in characters, which grows by the same amount a code.
 
     Returns:
-        Listings whose URL is shorter than `MAX_URL_LENGTH`, if that can be had at all.
+        Listings whose URL is shorter than `MAX_URL_LENGTH` by the room for a cursor, if that is possible at all.
     """
     batch: list[str] = []
-    room = MAX_URL_LENGTH - length_of(Listing(codes=("",)))
+    room = MAX_URL_LENGTH - CURSOR_ROOM - length_of(Listing(codes=("",)))
     left = room
     for code in dict.fromkeys(codes):
         needed = len(quote(json.dumps(code, ensure_ascii=False) + ",", safe=""))

@@ -90,12 +90,12 @@ def page_items(answer: object) -> list[dict[str, Any]]:
 
 
 def item(answer: object, code: str) -> dict[str, Any]:
-    """The one item of an answer to a question for one.
+    """The one item of an answer to a question for one; the PIM may spell its code in another case.
 
     Raises:
         Misshapen: it is none, or another one; an error's body has a `code` too.
     """
-    if type(answer) is not dict or as_text(answer.get("code")) != code:
+    if type(answer) is not dict or (as_text(answer.get("code")) or "").casefold() != code.casefold():
         raise Misshapen("answer", answer, f"the item {code!r}")
     return answer
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tap_akeneo_assets import errors, pages, php
 from tap_akeneo_assets.addresses import encode_segment, next_query, path_and_query
@@ -33,17 +33,28 @@ class Family:
         attributes: its attributes by code, once somebody has read them.
         attributes_ticket: their answer.
         attributes_began: the last second, by the PIM's clock, that was over when they were asked for.
+        attributes_whole: none of them had to be left out because it was damaged.
+        wanted: the codes of the only assets to read; none for all.
     """
 
     code: str
+    wanted: Sequence[str] | None = None
     attributes: Mapping[str, AttributeInfo] | None = None
     attributes_ticket: Ticket | None = None
     attributes_began: datetime | None = None
+    attributes_whole: bool = True
 
     @property
     def path_code(self) -> str:
         """The code as a segment of a path."""
         return encode_segment(self.code)
+
+
+class Records(NamedTuple):
+    """What has been made of a page's items: one record per code; `whole` where no item is damaged."""
+
+    records: list[dict[str, Any]]
+    whole: bool
 
 
 class Run:
@@ -115,26 +126,35 @@ class Run:
         kept = path_and_query(link)
         return kept if self._client.redactor.clean(kept) == kept else None
 
-    def url_length(self, path: str, parameters: Mapping[str, str]) -> int:
-        """How long the address of a request is, in characters."""
-        return len(f"{self._client.api_url}{REST_ROOT}{path}?{next_query(parameters, path, '')}")
+    def url_length(self, path: str, parameters: Mapping[str, str], link: str = "") -> int:
+        """How long the address of a request is, in characters; the link is the `next` of the page before.
+
+        Raises:
+            DamagedPage: the link leads nowhere.
+        """
+        return len(f"{self._client.api_url}{REST_ROOT}{path}?{next_query(parameters, path, link)}")
 
     def records(
         self, stream: AkeneoStream, items: Iterable[object], parents: Mapping[str, str], family: str
-    ) -> list[dict[str, Any]]:
-        """Make records of a page's items; one that is damaged fails the family and leaves the others alone."""
-        records = []
+    ) -> Records:
+        """Make records of a page's items; one that is damaged fails the family and leaves the others alone.
+
+        Of items of one code, which a page should not have, the last one counts.
+        """
+        records: dict[str, dict[str, Any]] = {}
+        whole = True
         for item in items:
             try:
                 record, remarks = stream.shape.record(item, parents)
             except php.Misshapen as error:
                 code = item.get("code") if isinstance(item, dict) else None
                 self.fail(family or str(code or ""), f"{stream.name} {code!r}: {error}", stream)
+                whole = False
                 continue
             for remark in remarks:
                 self.warn_once(f"{stream.name}: {remark}.", stream.name, remark)
-            records.append(record)
-        return records
+            records[record["code"]] = record
+        return Records(list(records.values()), whole)
 
     def guard(self, family: str, streams: Sequence[AkeneoStream], reading: Reading) -> Reading:
         """A reading whose failure fails its family, and nothing else."""
@@ -170,19 +190,28 @@ class Run:
             self.warn(message)
 
 
-def failure_lines(failures: Mapping[str, Sequence[str]]) -> list[str]:
-    """What to tell of the families that failed: a line each, or one for all that failed for the same reason.
+def failure_lines(failures: Mapping[str, Sequence[str]], outlook: Callable[[str], str]) -> list[str]:
+    """What to tell of the families that failed: a line each, or one for all of which the same is to be told.
 
     Args:
         failures: messages by family code; `""` for what belongs to no family.
+        outlook: how far a family has been read, and what the next run will do.
     """
     by_message: dict[str, list[str]] = {}
     for family, messages in failures.items():
-        by_message.setdefault(messages[0], []).append(family)
+        message = messages[0]
+        if family:
+            message = f"{message if message.endswith(('.', '?', '!')) else message + '.'} {outlook(family)}"
+        by_message.setdefault(message, []).append(family)
     lines = []
     for message, families in by_message.items():
-        names = [repr(family) for family in families if family]
-        shown = ", ".join(names[:MAX_NAMES]) + (f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else "")
-        subject = f"{'Family' if len(names) == 1 else 'Families'} {shown} failed: " if names else ""
+        names = [family for family in families if family]
+        subject = f"{'Family' if len(names) == 1 else 'Families'} {listed(names)} failed: " if names else ""
         lines.append(subject + message)
     return lines
+
+
+def listed(names: Sequence[str]) -> str:
+    """Some names for a message, quoted; of many only the first."""
+    shown = ", ".join(map(repr, names[:MAX_NAMES]))
+    return shown + (f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else "")

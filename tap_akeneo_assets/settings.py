@@ -8,6 +8,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -18,7 +19,7 @@ from tap_akeneo_assets.auth import AppToken, PasswordGrant
 from tap_akeneo_assets.listings import Question, to_moment, to_text
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from tap_akeneo_assets.auth import Credentials
 
@@ -199,19 +200,24 @@ def from_environment(text: str, types: Collection[str]) -> Any:  # noqa: ANN401 
     if "array" in types and not text.lstrip().startswith(("[", "{")):
         return [item.strip() for item in text.split(",")]
     try:
-        return parse_json(text)
+        # Only what is handed on to the PIM needs all digits.
+        return parse_json(text, fractions=Decimal if "object" in types else float)
     except ValueError:
         return text
 
 
-def parse_json(text: str | bytes) -> Any:  # noqa: ANN401  # JSON
+def parse_json(text: str | bytes, *, fractions: Callable[[str], object] = float) -> Any:  # noqa: ANN401  # JSON
     """Parse JSON as others do, without NaN and Infinity.
+
+    Args:
+        text: the JSON.
+        fractions: makes a number of the digits of one that is no integer.
 
     Raises:
         ValueError: it is none, or nested beyond reason.
     """
     try:
-        return json.loads(text, parse_constant=_refuse)
+        return json.loads(text, parse_constant=_refuse, parse_float=fractions)
     except RecursionError:
         raise ValueError("It is nested beyond reason.") from None
 

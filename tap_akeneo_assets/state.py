@@ -14,15 +14,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from tap_akeneo_assets.listings import Listing, to_moment, to_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
 STREAM = "assets"
 CURSOR_LIFE = timedelta(hours=24)
+# Enough for what is written before a family is cut, and for a family that is small; it bounds the memory of others.
+MAX_REMEMBERED = 1_000
 
 
 class UnreadableState(ValueError):
@@ -48,6 +51,28 @@ def bookmark(newest: datetime | None, began: datetime | None, lookback: timedelt
     return min(newest or began, began - lookback)
 
 
+def same_json(kept: object, asked: object) -> bool:
+    """Whether a value that a state kept is the one asked for now.
+
+    Numbers are compared as numbers, whether they are floats or decimals. A state that went through a double has lost
+    digits; it is taken for the same where the double of what is asked for has just the digits kept.
+    """
+    if isinstance(kept, dict) and isinstance(asked, dict):
+        return kept.keys() == asked.keys() and all(same_json(kept[name], asked[name]) for name in kept)
+    if isinstance(kept, list) and isinstance(asked, list):
+        return len(kept) == len(asked) and all(map(same_json, kept, asked))
+    first, second = _number(kept), _number(asked)
+    if first is None or second is None:
+        return type(kept) is type(asked) and kept == asked
+    return first == second or first == Decimal(repr(float(second)))
+
+
+def _number(value: object) -> Decimal | None:
+    if isinstance(value, float):
+        return Decimal(repr(value))
+    return Decimal(value) if isinstance(value, int | Decimal) and not isinstance(value, bool) else None
+
+
 @dataclass(slots=True)
 class FamilyReading:
     """One family's assets on their way: which listings are open, and what they have shown so far.
@@ -62,9 +87,12 @@ class FamilyReading:
         resumed: part of it was read by an earlier run.
         cut: it is read by ranges of `updated`, so what moves between them has to be asked for at the end.
         catching_up: that is what is being asked for.
-        written: code and `updated` of what was written before it was cut.
-        damaged: some asset could not be read, so that the bookmark must stay.
-        missing: codes asked for that have not been seen; none when all assets are asked for.
+        written: code and `updated` of what was written, as far as it is remembered; it need not be written again.
+        damaged: some asset could not be read, or some value not be typed, so that the bookmark must stay.
+        was_damaged: so it was in the earlier run on which this one goes on, so that all must be read again.
+        by_bookmark: the listings start at the family's bookmark.
+        wanted: the only codes asked for; none when all assets are asked for.
+        seen: of these, or of others, what has come.
     """
 
     code: str
@@ -78,7 +106,34 @@ class FamilyReading:
     catching_up: bool = False
     written: dict[str, str | None] = field(default_factory=dict)
     damaged: bool = False
-    missing: set[str] | None = None
+    was_damaged: bool = False
+    by_bookmark: bool = False
+    wanted: Sequence[str] | None = None
+    seen: set[str] = field(default_factory=set)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether a run after this one could go on with it, rather than begin anew."""
+        return self.began is not None and bool(self.open) and (self.cut or any(listing.next for listing in self.open))
+
+    def fresh(self, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Those of some assets that have not been written yet, as far as that is remembered, and take note of them.
+
+        What changed in between has another `updated`, or is read again by the next run.
+        """
+        if self.wanted is not None:
+            records = [record for record in records if record["code"] not in self.seen]
+            self.seen.update(record["code"] for record in records)
+            return list(records)
+        if self.written:
+            records = [
+                record
+                for record in records
+                if not record.get("updated") or self.written.get(record["code"]) != record["updated"]
+            ]
+        if len(self.written) < MAX_REMEMBERED:
+            self.written.update((record["code"], record["updated"]) for record in records if record.get("updated"))
+        return list(records)
 
     def see(self, updated: str | None) -> None:
         """Take note of an asset that was written."""
@@ -97,7 +152,7 @@ class FamilyReading:
             "found": self.found,
             "cut": self.cut,
             "catching_up": self.catching_up,
-            "damaged": self.damaged,
+            "damaged": self.damaged or self.was_damaged,
             "listings": [listing.to_state() for listing in self.open],
         }
 
@@ -122,7 +177,7 @@ class FamilyReading:
             resumed=True,
             cut=bool(kept["cut"]),
             catching_up=bool(kept["catching_up"]),
-            damaged=bool(kept["damaged"]),
+            was_damaged=bool(kept["damaged"]),
         )
 
 
@@ -156,7 +211,7 @@ class Bookmarks:
         value = partition.get("replication_key_value")
         if not value:
             return None
-        if partition.get("asked", {}) != asked:
+        if not same_json(partition.get("asked", {}), asked):
             self._warn(f"Family {code!r} is read whole: its bookmark belongs to other settings.")
             return None
         if now is not None and to_moment(value) > now:
@@ -185,7 +240,7 @@ class Bookmarks:
             self._warn(f"Family {code!r} is read from its beginning: its unfinished listing in the state is damaged.")
             return None
         fresh = reading.began is not None and now is not None and abs(now - reading.began) < CURSOR_LIFE
-        if reading.since != since or kept.get("asked", {}) != asked or not fresh or not reading.open:
+        if reading.since != since or not same_json(kept.get("asked", {}), asked) or not fresh or not reading.open:
             return None
         return reading
 

@@ -15,7 +15,7 @@ from tap_akeneo_assets.php import as_codes, as_number, as_text, moment
 from tap_akeneo_assets.schemas import ASSET_VALUES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 
 Row: TypeAlias = dict[str, Any]
 
@@ -48,22 +48,30 @@ def attribute_info(attribute: Mapping[str, Any]) -> AttributeInfo:
     )
 
 
-def needs_attributes(asset: Mapping[str, Any]) -> bool:
-    """Whether an asset's values cannot be typed without the family's attributes.
+def needs_attributes(asset: Mapping[str, Any], known: Container[str] = ()) -> bool:
+    """Whether an asset's values cannot be typed without the family's attributes, or without more than some of them.
 
     SaaS sends `attribute_type` with each value, and the full URL of a media link in its `linked_data`; others do not.
 
     Args:
         asset: a record of `assets`.
+        known: the codes of attributes that are known already.
     """
-    for values in (asset.get("values") or {}).values():
+    for attribute, values in (asset.get("values") or {}).items():
+        if attribute in known:
+            continue
         for value in values or ():
             kind = value.get("attribute_type")
             if not kind:
                 return True
-            if kind == "media_link" and not (value.get("linked_data") or {}).keys() & {"full_url", "prefix", "suffix"}:
+            if kind == "media_link" and not _tells_full_url(value.get("linked_data") or {}):
                 return True
     return False
+
+
+def _tells_full_url(linked: Mapping[str, Any]) -> bool:
+    """Whether `linked_data` is enough: without a prefix, the attribute's `media_type` decides."""
+    return bool(_text_in(linked, "full_url") or (_text_in(linked, "prefix") and "suffix" in linked))
 
 
 def value_rows(
@@ -99,6 +107,37 @@ def value_rows(
             if kind in _PARSERS and data is not None and not _PARSERS[kind](row, data, value, info):
                 unparsed.add((attribute, kind))
             yield row
+
+
+class UnseenFilters:
+    """The channel and locales wanted of which no value has been seen yet; false when none is left.
+
+    Args:
+        channel: code of the only channel wanted; none for all.
+        locales: codes of the only locales wanted; empty for all.
+    """
+
+    def __init__(self, channel: str | None, locales: Sequence[str]) -> None:
+        self._names = {"channel": [channel] if channel else [], "locales": list(locales)}
+        self._has_values = False
+
+    def __bool__(self) -> bool:
+        return any(self._names.values())
+
+    def see(self, assets: Sequence[Mapping[str, Any]]) -> None:
+        """Take note of some records of `assets`."""
+        values = [
+            value for asset in assets for entries in (asset.get("values") or {}).values() for value in entries or ()
+        ]
+        self._has_values = self._has_values or bool(values)
+        for setting, field in (("channel", "channel"), ("locales", "locale")):
+            if self._names[setting]:
+                seen = {(value.get(field) or "").casefold() for value in values}
+                self._names[setting] = [name for name in self._names[setting] if name.casefold() not in seen]
+
+    def found(self) -> dict[str, list[str]]:
+        """By setting, the names of which no value was seen, although values were."""
+        return {setting: names for setting, names in self._names.items() if names and self._has_values}
 
 
 def thin_out(

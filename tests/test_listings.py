@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from urllib.parse import quote
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_akeneo_assets.listings import (
+    CURSOR_ROOM,
     MAX_EMPTY_PAGES,
     MAX_URL_LENGTH,
     Circling,
@@ -76,7 +78,7 @@ def test_codes_are_asked_for_once_each_in_short_urls(wanted: list[str]) -> None:
 
     listings = list(code_listings(wanted, lambda listing: len(url(listing))))
     assert [code for listing in listings for code in listing.codes] == list(dict.fromkeys(wanted))
-    assert all(len(url(listing)) < MAX_URL_LENGTH for listing in listings)
+    assert all(len(url(listing)) < MAX_URL_LENGTH - CURSOR_ROOM for listing in listings)
 
 
 NEWER = {"updated": [{"operator": ">", "value": "2026-01-01T00:00:00Z"}]}
@@ -113,6 +115,49 @@ def test_a_circle_ends_within_30_requests(length: int, fresh_links: bool) -> Non
         for request in range(30):
             page = request % length
             listing.check([f"{page}"], f"?cursor={request if fresh_links else page}")
+
+
+def test_a_page_that_comes_twice_is_borne_but_not_three_times() -> None:
+    listing = Listing()
+    for page, link in (("a", "?1"), ("a", "?2"), ("b", "?3"), ("b", "?4")):
+        listing.check([page], link)
+    with pytest.raises(Circling):
+        listing.check(["b"], "?5")
+
+
+def test_a_listing_that_begins_anew_has_no_memory_of_pages() -> None:
+    listing = Listing(resumed=True)
+    for _ in range(3):
+        for page in range(9):
+            listing.check([f"{page}"] if page else [], f"?{page}")
+        listing.restart()
+    assert (listing.pages, listing.next, listing.resumed) == (0, None, False)
+
+
+@given(st.integers(2, 300), st.integers(0, 300))
+def test_a_listing_of_codes_is_split_until_each_has_one(amount: int, come: int) -> None:
+    listing = Listing(codes=tuple(map(str, range(amount))))
+    left = list(listing.codes)[come:]
+    parts = listing.split(left)
+    assert [code for part in parts for code in part.codes] == left
+    assert all(len(part.codes) <= max(1, amount // 2) for part in parts)
+
+
+@pytest.mark.parametrize(
+    ("number", "sent"),
+    [
+        (Decimal("12.50"), "12.50"),
+        (Decimal("0.1234567890123456789"), "0.1234567890123456789"),
+        (12.5, "12.5"),
+        (12, "12"),
+        (10**30, "1" + "0" * 30),
+        (True, "true"),
+    ],
+)
+def test_a_number_of_a_search_is_sent_with_all_its_digits(number: object, sent: str) -> None:
+    search = {"weight": [{"operator": "=", "value": number}]}
+    parameters = Question.of({"search": search}).parameters({})
+    assert parameters == {"search": f'{{"weight":[{{"operator":"=","value":{sent}}}]}}'}
 
 
 def test_empty_pages_are_borne_but_not_for_ever() -> None:

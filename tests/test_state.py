@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from tap_akeneo_assets.listings import Listing
-from tap_akeneo_assets.state import Bookmarks, FamilyReading, UnreadableState, bookmark, readable
+from tap_akeneo_assets.state import Bookmarks, FamilyReading, UnreadableState, bookmark, readable, same_json
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 LOOKBACK = timedelta(seconds=300)
@@ -83,6 +84,37 @@ def test_of_two_bookmarks_the_older_wins() -> None:
 def test_a_whole_message_is_taken_for_the_state_in_it() -> None:
     message = {"type": "STATE", "value": state(partition("shoes", "2026-01-01T00:00:00Z"))}
     assert readable(message, lambda _: None) == message["value"]
+
+
+LONG = Decimal("0.1234567890123456789")
+
+
+@pytest.mark.parametrize(
+    ("kept", "asked", "same"),
+    [
+        (12.5, Decimal("12.5"), True),
+        (Decimal("12.5"), Decimal("12.50"), True),
+        (0.1, Decimal("0.1"), True),
+        (Decimal("0.1"), 0.1, True),
+        (LONG, LONG, True),
+        (float(LONG), LONG, True),
+        (Decimal(repr(float(LONG))), LONG, True),
+        (LONG, Decimal("0.1234567890123456788"), False),
+        (12, 12, True),
+        (12, Decimal("12.0"), True),
+        (1, True, False),
+        (False, 0, False),
+        ("1", 1, False),
+        (None, 0, False),
+        ([1, 2], [1, 2], True),
+        ([1, 2], [1], False),
+        ({"a": 1}, {"a": 1, "b": 2}, False),
+    ],
+)
+def test_what_was_asked_is_compared_with_what_is_asked(kept: object, asked: object, same: bool) -> None:  # noqa: FBT001
+    search = {"search": {"weight": [{"operator": "=", "value": asked}]}}
+    state_of_it = {"search": {"weight": [{"operator": "=", "value": kept}]}}
+    assert same_json(state_of_it, search) is same
 
 
 def test_a_bookmark_answers_its_own_question_and_not_from_the_future() -> None:
