@@ -14,14 +14,15 @@ from urllib.parse import urlsplit
 
 from singer_sdk import typing as th
 
-from tap_akeneo_assets.addresses import base_url
-from tap_akeneo_assets.auth import AppToken, PasswordGrant
-from tap_akeneo_assets.listings import Question, to_moment, to_text
+from tap_akeneo_assets.pim.asset_query import AssetQuery
+from tap_akeneo_assets.pim.auth import AppToken, PasswordGrant
+from tap_akeneo_assets.pim.urls import base_url
+from tap_akeneo_assets.records.timestamps import to_datetime, to_filter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from tap_akeneo_assets.auth import Credentials
+    from tap_akeneo_assets.pim.auth import Credentials
 
 CONNECTION = ("client_id", "client_secret", "username", "password")
 SECRET = ("client_secret", "password", "access_token")
@@ -247,7 +248,7 @@ class Settings:
 
     api_url: str
     credentials: Credentials
-    question: Question
+    question: AssetQuery
     families: Sequence[str] | None = None
     asset_codes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     start_date: str | None = None
@@ -274,7 +275,7 @@ class Settings:
         return cls(
             api_url=url,
             credentials=credentials,
-            question=Question.of(config),
+            question=AssetQuery.of(config),
             families=_families(config, asset_codes),
             asset_codes=asset_codes or {},
             start_date=start_date,
@@ -323,8 +324,8 @@ def _start_date(config: Mapping[str, Any]) -> str | None:
     if not value:
         return None
     try:
-        moment = to_moment(value)
-        return to_text(moment - SECOND if moment > FIRST_MOMENT else moment)
+        moment = to_datetime(value)
+        return to_filter(moment - SECOND if moment > FIRST_MOMENT else moment)
     except (ValueError, OverflowError):
         raise ValueError(f"start_date: {value!r} is no date; 2026-01-31 or 2026-01-31T08:00:00Z would be.") from None
 

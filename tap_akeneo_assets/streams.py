@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tap_akeneo_assets import schemas
-from tap_akeneo_assets.php import Shape
-from tap_akeneo_assets.sync import AkeneoStream, RootStream
+from tap_akeneo_assets.records.shapes import Shape
+from tap_akeneo_assets.singer.stream import AkeneoStream
+from tap_akeneo_assets.singer.tap_base import RootStream
 
 
 class AssetFamilies(RootStream):

@@ -17,13 +17,13 @@ from singer_sdk.exceptions import ConfigValidationError, MapExpressionError, Str
 from singer_sdk.singerlib import Catalog
 
 from tap_akeneo_assets import settings, streams
-from tap_akeneo_assets.client import Client
-from tap_akeneo_assets.errors import AkeneoError
-from tap_akeneo_assets.extraction import Extraction
-from tap_akeneo_assets.pages import encode_text
+from tap_akeneo_assets.errors import AkeneoError, UnreadableState
+from tap_akeneo_assets.extract.extraction import Extraction
+from tap_akeneo_assets.extract.state import Bookmarks, readable
+from tap_akeneo_assets.pim.client import Client
+from tap_akeneo_assets.records.json_body import encode_text
 from tap_akeneo_assets.settings import Settings, WrongSettings, parse_json
-from tap_akeneo_assets.state import Bookmarks, UnreadableState, readable
-from tap_akeneo_assets.sync import AkeneoTap, nothing_more_written
+from tap_akeneo_assets.singer.tap_base import AkeneoTap, nothing_more_written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tap_akeneo_assets.client import Client
-from tap_akeneo_assets.gate import Clock
+from tap_akeneo_assets.pim.client import Client
+from tap_akeneo_assets.pim.rate_limit import Clock
 from tap_akeneo_assets.sandbox.server import serve
 from tap_akeneo_assets.sandbox.tokens import CLIENT_ID, CLIENT_SECRET, PASSWORD, USERNAME
 from tap_akeneo_assets.tap import TapAkeneoAssets

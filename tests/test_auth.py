@@ -13,8 +13,9 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from tap_akeneo_assets.auth import AppToken, Grant, PasswordGrant, Redactor, Tokens, login_refused, token_refused
 from tap_akeneo_assets.errors import Fatal, RequestFailed
+from tap_akeneo_assets.pim.auth import AppToken, Grant, PasswordGrant, Tokens, login_refused, token_refused
+from tap_akeneo_assets.pim.redaction import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

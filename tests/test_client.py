@@ -18,8 +18,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_akeneo_assets import client as client_module
-from tap_akeneo_assets.addresses import (
+from tap_akeneo_assets.errors import DamagedPage, Fatal, NotFound, Refused, RequestFailed, Stopped
+from tap_akeneo_assets.pim import client as client_module
+from tap_akeneo_assets.pim.auth import AppToken, PasswordGrant
+from tap_akeneo_assets.pim.client import Client
+from tap_akeneo_assets.pim.rate_limit import Clock, RateLimiter
+from tap_akeneo_assets.pim.responses import Retry
+from tap_akeneo_assets.pim.urls import (
     base_url,
     encode_media_code,
     encode_segment,
@@ -28,10 +33,6 @@ from tap_akeneo_assets.addresses import (
     other_host,
     path_and_query,
 )
-from tap_akeneo_assets.auth import AppToken, PasswordGrant
-from tap_akeneo_assets.client import Client
-from tap_akeneo_assets.errors import DamagedPage, Fatal, NotFound, Refused, RequestFailed, Retry, Stopped
-from tap_akeneo_assets.gate import Clock, Gate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -632,7 +633,7 @@ def test_links_to_another_host_are_warned_of_once(house: House, caplog: pytest.L
 
 def test_the_gate_lets_a_burst_pass_and_then_keeps_the_rate() -> None:
     watch = Watch(threading.Event())
-    gate = Gate(watch, 10)
+    gate = RateLimiter(watch, 10)
     for _ in range(10):
         gate.enter()
     assert watch.now == 0
@@ -643,7 +644,7 @@ def test_the_gate_lets_a_burst_pass_and_then_keeps_the_rate() -> None:
 
 def test_a_slow_gate_is_slow_from_the_first_request_on() -> None:
     watch = Watch(threading.Event())
-    gate = Gate(watch, 0.5)
+    gate = RateLimiter(watch, 0.5)
     for _ in range(3):
         gate.enter()
     assert watch.now == pytest.approx(4.0, abs=0.01)
@@ -651,7 +652,7 @@ def test_a_slow_gate_is_slow_from_the_first_request_on() -> None:
 
 def test_an_open_gate_never_waits_but_for_a_pause() -> None:
     watch = Watch(threading.Event())
-    gate = Gate(watch, 0)
+    gate = RateLimiter(watch, 0)
     for _ in range(1000):
         gate.enter()
     assert not watch.waits

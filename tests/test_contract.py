@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from tap_akeneo_assets.sync import AkeneoStream
+from tap_akeneo_assets.singer.stream import AkeneoStream
 from tap_akeneo_assets.tap import TapAkeneoAssets
 
 from .support import tap

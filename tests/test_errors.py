@@ -15,38 +15,35 @@ import urllib3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_akeneo_assets import errors
 from tap_akeneo_assets.errors import (
     AkeneoError,
-    Asked,
     DamagedPage,
-    Denied,
     Fatal,
     Forbidden,
     NotFound,
     Refused,
     RequestFailed,
-    Retry,
     Stopped,
-    Verdict,
 )
+from tap_akeneo_assets.pim import responses
+from tap_akeneo_assets.pim.responses import Denied, RequestInfo, Retry, Verdict
 
 PIM = "https://pim.example"
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
-FAMILIES = Asked("GET", PIM, "/api/rest/v1/asset-families")
-FAMILY = Asked("GET", PIM, "/api/rest/v1/asset-families/assets")
-OPTIONS = Asked("GET", PIM, "/api/rest/v1/asset-families/logos/attributes/assets/options")
-ASSETS = Asked("GET", PIM, "/api/rest/v1/asset-families/logos/assets")
-ASSET = Asked("GET", PIM, "/api/rest/v1/asset-families/logos/assets/red")
-MEDIA = Asked("GET", PIM, "/api/rest/v1/asset-media-files/0/0/logo.png")
-TOKEN = Asked("POST", PIM, "/api/oauth/v1/token")
+FAMILIES = RequestInfo("GET", PIM, "/api/rest/v1/asset-families")
+FAMILY = RequestInfo("GET", PIM, "/api/rest/v1/asset-families/assets")
+OPTIONS = RequestInfo("GET", PIM, "/api/rest/v1/asset-families/logos/attributes/assets/options")
+ASSETS = RequestInfo("GET", PIM, "/api/rest/v1/asset-families/logos/assets")
+ASSET = RequestInfo("GET", PIM, "/api/rest/v1/asset-families/logos/assets/red")
+MEDIA = RequestInfo("GET", PIM, "/api/rest/v1/asset-media-files/0/0/logo.png")
+TOKEN = RequestInfo("POST", PIM, "/api/oauth/v1/token")
 LOGIN_PAGE = b'<!DOCTYPE html><title>Login</title><form><INPUT name="_password" Type = password></form>'
 
 
 def judged(
-    asked: Asked, status: int, headers: dict[str, str] | None = None, body: bytes = b"{}", **rest: errors.Clean
+    asked: RequestInfo, status: int, headers: dict[str, str] | None = None, body: bytes = b"{}", **rest: responses.Clean
 ) -> Verdict:
-    return errors.judge_answer(asked, status, headers or {}, body, now=NOW, **rest)
+    return responses.judge_answer(asked, status, headers or {}, body, now=NOW, **rest)
 
 
 def refusal(message: str) -> bytes:
@@ -81,7 +78,7 @@ def test_a_fault_that_passes_is_asked_for_again(status: int) -> None:
 
 
 @pytest.mark.parametrize("asked", [ASSETS, TOKEN, MEDIA])
-def test_too_many_requests_concern_all(asked: Asked) -> None:
+def test_too_many_requests_concern_all(asked: RequestInfo) -> None:
     verdict = judged(asked, 429, {"Retry-After": "7"})
     assert verdict == Retry("429 Too Many Requests", 7.0, crowded=True)
 
@@ -110,7 +107,7 @@ def test_a_refused_token_wants_another_one() -> None:
         (TOKEN, 422, RequestFailed),
     ],
 )
-def test_other_answers_are_final(asked: Asked, status: int, kind: type[RequestFailed]) -> None:
+def test_other_answers_are_final(asked: RequestInfo, status: int, kind: type[RequestFailed]) -> None:
     verdict = judged(asked, status, body=refusal("Not\nso."))
     assert type(verdict) is kind
     assert (verdict.status, verdict.reason) == (status, "Not so.")
@@ -133,7 +130,7 @@ def test_the_line_names_what_was_asked_and_the_pims_own_words() -> None:
         (MEDIA, "List assets", "read_assets"),
     ],
 )
-def test_403_names_the_permission(asked: Asked, permission: str, scope: str) -> None:
+def test_403_names_the_permission(asked: RequestInfo, permission: str, scope: str) -> None:
     line = str(judged(asked, 403, body=refusal(f"No {asked}")))
     assert f'"{permission}"' in line
     assert f"scope {scope}." in line
@@ -141,24 +138,24 @@ def test_403_names_the_permission(asked: Asked, permission: str, scope: str) -> 
 
 
 def test_403_reads_the_same_for_all_families() -> None:
-    other = Asked("GET", PIM, "/api/rest/v1/asset-families/other/assets")
+    other = RequestInfo("GET", PIM, "/api/rest/v1/asset-families/other/assets")
     assert str(judged(ASSETS, 403)) == str(judged(other, 403))
 
 
 @pytest.mark.parametrize("asked", [TOKEN, FAMILIES])
-def test_a_login_page_before_everything_is_fatal(asked: Asked) -> None:
+def test_a_login_page_before_everything_is_fatal(asked: RequestInfo) -> None:
     verdict = judged(asked, 200, {"Content-Type": "text/html; charset=UTF-8"}, LOGIN_PAGE)
     assert isinstance(verdict, Fatal)
     assert f"{asked.url} answers with a login page" in str(verdict)
 
 
 @pytest.mark.parametrize("asked", [ASSETS, MEDIA])
-def test_a_login_page_elsewhere_loses_the_request(asked: Asked) -> None:
+def test_a_login_page_elsewhere_loses_the_request(asked: RequestInfo) -> None:
     assert isinstance(judged(asked, 200, {"Content-Type": "text/html"}, LOGIN_PAGE), RequestFailed)
 
 
 def test_a_redirect_to_the_same_route_names_the_address_to_configure() -> None:
-    plain = Asked("POST", "http://pim.example", TOKEN.api_path)
+    plain = RequestInfo("POST", "http://pim.example", TOKEN.api_path)
     verdict = judged(plain, 301, {"Location": "https://pim.example/api/oauth/v1/token"})
     assert isinstance(verdict, Fatal)
     assert "http://pim.example redirects to https://pim.example " in str(verdict)
@@ -194,12 +191,12 @@ def test_secrets_are_cleaned_before_a_text_is_shortened() -> None:
 
 
 def test_long_texts_of_the_pim_are_shortened() -> None:
-    assert len(errors.pim_message(refusal("long " * 1000))) == errors.MAX_QUOTED_CHARACTERS
+    assert len(responses.pim_message(refusal("long " * 1000))) == responses.MAX_QUOTED_CHARACTERS
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"message": 3}', b"[" * 100_000, b"\xff\xfe"])
 def test_a_body_without_a_message_has_none(body: bytes) -> None:
-    assert errors.pim_message(body) == ""
+    assert responses.pim_message(body) == ""
 
 
 @given(st.integers(100, 999), st.binary(), st.dictionaries(st.sampled_from(["Location", "Retry-After"]), st.text()))
@@ -232,7 +229,7 @@ def test_any_answer_is_judged(status: int, body: bytes, headers: dict[str, str])
     ],
 )
 def test_retry_after(text: str, date: str, seconds: float | None) -> None:
-    assert errors.retry_after({"Retry-After": text, "Date": date}, NOW) == seconds
+    assert responses.retry_after({"Retry-After": text, "Date": date}, NOW) == seconds
 
 
 @pytest.mark.parametrize(
@@ -248,12 +245,12 @@ def test_retry_after(text: str, date: str, seconds: float | None) -> None:
     ],
 )
 def test_back_off_doubles_up_to_a_minute(failures: int, after: float | None, wait: float) -> None:
-    assert errors.back_off(failures, after, lambda: 1.0) == wait
+    assert responses.back_off(failures, after, lambda: 1.0) == wait
 
 
 def test_back_off_is_jittered_fully_but_not_below_what_the_pim_asks() -> None:
-    assert errors.back_off(4, None, lambda: 0.0) == 0.0
-    assert errors.back_off(4, 300.0, lambda: 0.0) == 300.0
+    assert responses.back_off(4, None, lambda: 0.0) == 0.0
+    assert responses.back_off(4, 300.0, lambda: 0.0) == 300.0
 
 
 def caused_by(*causes: Exception) -> requests.ConnectionError:
@@ -285,7 +282,7 @@ def caused_by(*causes: Exception) -> requests.ConnectionError:
     ],
 )
 def test_a_failure_of_the_network_passes(error: Exception, reason: str) -> None:
-    assert errors.judge_failure(ASSETS, error, answered=True) == Retry(reason)
+    assert responses.judge_failure(ASSETS, error, answered=True) == Retry(reason)
 
 
 def certificate_error() -> ssl.SSLCertVerificationError:
@@ -312,7 +309,7 @@ def bundle_error() -> ssl.SSLError:
     ],
 )
 def test_what_only_a_person_can_mend_is_fatal(error: Exception, words: list[str]) -> None:
-    verdict = errors.judge_failure(ASSETS, error, answered=False)
+    verdict = responses.judge_failure(ASSETS, error, answered=False)
     assert isinstance(verdict, Fatal)
     assert all(word in str(verdict) for word in words)
     assert "hunter2" not in str(verdict)
@@ -326,4 +323,4 @@ def test_the_line_for_the_user_is_one_line() -> None:
 
 @pytest.mark.parametrize("text", ["", "yesterday", "Sun, 99 Mar 2026 12:00:00 GMT", "Sun, 01 Mar 99999 12:00:00 GMT"])
 def test_what_is_no_date_is_none(text: str) -> None:
-    assert errors.http_date(text) is None
+    assert responses.http_date(text) is None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from tap_akeneo_assets.gate import Clock
+from tap_akeneo_assets.pim.rate_limit import Clock
 from tap_akeneo_assets.sandbox import Options, Pim
 from tap_akeneo_assets.sandbox.faults import (
     Faults,

@@ -19,16 +19,17 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 from singer_sdk.singerlib.messages import StateMessage
 
-from tap_akeneo_assets import errors, pages, php
-from tap_akeneo_assets.addresses import next_query
+from tap_akeneo_assets import errors
+from tap_akeneo_assets.extract.state import FamilyProgress
+from tap_akeneo_assets.pim.urls import next_query
+from tap_akeneo_assets.records import json_body, pages
+from tap_akeneo_assets.records.values import attribute_info, needs_attributes, value_rows
 from tap_akeneo_assets.sandbox import Options, Pim, demo_pim
 from tap_akeneo_assets.sandbox.app import create_app
 from tap_akeneo_assets.sandbox.faults import Faults, damaged
 from tap_akeneo_assets.sandbox.server import serve
-from tap_akeneo_assets.state import FamilyReading
+from tap_akeneo_assets.singer.writer import ChunkWriter
 from tap_akeneo_assets.tap import TapAkeneoAssets
-from tap_akeneo_assets.values import attribute_info, needs_attributes, value_rows
-from tap_akeneo_assets.writer import ChunkWriter
 from tests import support
 from tests.support import HurryingTap, Run, captured_stdout
 
@@ -41,7 +42,7 @@ Records = dict[str, list[dict[str, Any]]]
 
 FAMILY = "packshots"
 PATH = f"/asset-families/{FAMILY}"
-EXPECTED = (pages.NotJson, pages.DamagedPage, errors.DamagedPage, php.Misshapen)
+EXPECTED = (errors.NotJson, errors.UnusableJson, errors.DamagedPage, errors.UnexpectedShape)
 
 sync = partial(support.sync, tap_class=HurryingTap, max_retries=0)
 
@@ -103,15 +104,15 @@ def made_of(stream: str, body: bytes) -> Records:
 
     What the tap does with a page, in its order, and nothing of HTTP.
     """
-    data, _ = pages.decode(body)
-    items, link = php.items(data), php.next_link(data)
+    data, _ = json_body.decode(body)
+    items, link = pages.items(data), pages.next_link(data)
     if link:
         next_query({}, PATH, link)
     parents = {"asset_family_code": FAMILY, "attribute_code": "a"}
     shape_parents = {name: code for name, code in parents.items() if name in KEYS[stream] and name != "code"}
     made = [TAP.stream(stream).shape.record(item, shape_parents)[0] for item in items]
     records: Records = {stream: made}
-    reading = FamilyReading(FAMILY)
+    reading = FamilyProgress(FAMILY)
     if stream == "asset_attributes":
         for record in made:
             attribute_info(record)

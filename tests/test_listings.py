@@ -10,20 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_akeneo_assets.listings import (
-    CURSOR_ROOM,
-    MAX_EMPTY_PAGES,
-    MAX_URL_LENGTH,
-    Circling,
-    Cutter,
-    Listing,
-    Question,
-    code_listings,
-    merge_search,
-    quantiles,
-    to_moment,
-    to_text,
-)
+from tap_akeneo_assets.errors import PaginationLoop
+from tap_akeneo_assets.extract.listings import CURSOR_ROOM, MAX_EMPTY_PAGES, MAX_URL_LENGTH, Listing, code_listings
+from tap_akeneo_assets.extract.ranges import Cutter, quantiles
+from tap_akeneo_assets.pim.asset_query import AssetQuery, merge_search
+from tap_akeneo_assets.records.timestamps import to_datetime, to_filter
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 seconds = st.integers(0, 400).map(lambda offset: START + timedelta(seconds=offset))
@@ -31,7 +22,7 @@ seconds = st.integers(0, 400).map(lambda offset: START + timedelta(seconds=offse
 
 def gives(listing: Listing, moment: datetime) -> bool:
     """Whether the API's strict, whole-second filters let a moment through."""
-    second = to_text(moment)
+    second = to_filter(moment)
     return (not listing.updated_after or second > listing.updated_after) and (
         not listing.updated_before or second < listing.updated_before
     )
@@ -41,7 +32,7 @@ def gives(listing: Listing, moment: datetime) -> bool:
 def test_ranges_give_what_the_whole_gives_and_nothing_twice(
     sample: list[datetime], parts: int, moment: datetime, after: datetime | None
 ) -> None:
-    whole = Listing(to_text(after) if after else None)
+    whole = Listing(to_filter(after) if after else None)
     ranges = whole.cut(quantiles(sample, parts))
     assert sum(gives(part, moment) for part in ranges) == gives(whole, moment)
 
@@ -57,7 +48,7 @@ def test_a_sample_is_used_once_when_it_is_complete(sample_pages: int) -> None:
     complete = []
     for page in range(1, 6):
         listing.check([f"{page}-{number}" for number in range(100)], f"?page={page}")
-        moments = {f"{page}-{number}": to_text(START + timedelta(hours=page * 100 + number)) for number in range(100)}
+        moments = {f"{page}-{number}": to_filter(START + timedelta(hours=page * 100 + number)) for number in range(100)}
         if cutter.see([{"code": code, "updated": updated} for code, updated in moments.items()]):
             complete.append(page)
     assert complete == [sample_pages]
@@ -73,7 +64,7 @@ def test_codes_are_asked_for_once_each_in_short_urls(wanted: list[str]) -> None:
     base = "https://pim.example/api/rest/v1/asset-families/family/assets?"
 
     def url(listing: Listing) -> str:
-        parameters = Question(locales=("en_US",)).parameters(listing.conditions)
+        parameters = AssetQuery(locales=("en_US",)).parameters(listing.conditions)
         return base + "&".join(f"{name}={quote(value, safe='')}" for name, value in parameters.items())
 
     listings = list(code_listings(wanted, lambda listing: len(url(listing))))
@@ -111,7 +102,7 @@ def test_a_search_keeps_its_form(search: dict[str, object], merged: dict[str, ob
 @given(st.integers(1, 9), st.booleans())
 def test_a_circle_ends_within_30_requests(length: int, fresh_links: bool) -> None:  # noqa: FBT001
     listing = Listing()
-    with pytest.raises(Circling):
+    with pytest.raises(PaginationLoop):
         for request in range(30):
             page = request % length
             listing.check([f"{page}"], f"?cursor={request if fresh_links else page}")
@@ -121,7 +112,7 @@ def test_a_page_that_comes_twice_is_borne_but_not_three_times() -> None:
     listing = Listing()
     for page, link in (("a", "?1"), ("a", "?2"), ("b", "?3"), ("b", "?4")):
         listing.check([page], link)
-    with pytest.raises(Circling):
+    with pytest.raises(PaginationLoop):
         listing.check(["b"], "?5")
 
 
@@ -156,7 +147,7 @@ def test_a_listing_of_codes_is_split_until_each_has_one(amount: int, come: int) 
 )
 def test_a_number_of_a_search_is_sent_with_all_its_digits(number: object, sent: str) -> None:
     search = {"weight": [{"operator": "=", "value": number}]}
-    parameters = Question.of({"search": search}).parameters({})
+    parameters = AssetQuery.of({"search": search}).parameters({})
     assert parameters == {"search": f'{{"weight":[{{"operator":"=","value":{sent}}}]}}'}
 
 
@@ -165,14 +156,14 @@ def test_empty_pages_are_borne_but_not_for_ever() -> None:
     for page in range(MAX_EMPTY_PAGES):
         listing.check([], f"?{page}")
     listing.check(["asset"], "?x")
-    with pytest.raises(Circling):
+    with pytest.raises(PaginationLoop):
         for page in range(MAX_EMPTY_PAGES + 1):
             listing.check([], f"?y{page}")
 
 
 def test_moments_are_read_with_or_without_an_offset() -> None:
-    assert to_text(to_moment("2026-01-31")) == "2026-01-31T00:00:00Z"
-    assert to_text(to_moment("2026-01-31T10:00:00+02:00")) == "2026-01-31T08:00:00Z"
+    assert to_filter(to_datetime("2026-01-31")) == "2026-01-31T00:00:00Z"
+    assert to_filter(to_datetime("2026-01-31T10:00:00+02:00")) == "2026-01-31T08:00:00Z"
 
 
 def test_a_listing_survives_the_state() -> None:

@@ -8,15 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tap_akeneo_assets.pages import (
-    NUL_DROPPED,
-    NUMBER_AS_TEXT,
-    SURROGATE_REPLACED,
-    DamagedPage,
-    NotJson,
-    decode,
-    encode_text,
-)
+from tap_akeneo_assets.errors import NotJson, UnusableJson
+from tap_akeneo_assets.records.json_body import NUL_DROPPED, NUMBER_AS_TEXT, SURROGATE_REPLACED, decode, encode_text
 
 # A busy machine is no fault of what is tested.
 LAWS = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
@@ -53,7 +46,7 @@ def test_any_bytes_give_a_value_or_one_of_two_errors(body: bytes) -> None:
 def check_total(body: bytes) -> None:
     try:
         value, _changes = decode(body)
-    except (NotJson, DamagedPage):
+    except (NotJson, UnusableJson):
         return
     assert decode(encode_text(value).encode()) == (value, [])
 
@@ -137,7 +130,7 @@ def test_depth(depth: int, opening: str, closing: str) -> None:
     deep = levels * (2 if opening.startswith("[{") else 1) > 100
 
     if deep:
-        with pytest.raises(DamagedPage):
+        with pytest.raises(UnusableJson):
             decode(body)
     else:
         decode(body)
@@ -150,7 +143,7 @@ def test_brackets_in_texts_are_no_depth() -> None:
 
 
 def test_names_that_become_one_lose_no_data() -> None:
-    with pytest.raises(DamagedPage):
+    with pytest.raises(UnusableJson):
         decode(b'{"a":1,"a\\u0000":2}')
 
 

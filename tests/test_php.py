@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from tap_akeneo_assets import schemas
-from tap_akeneo_assets.pages import encode_text
-from tap_akeneo_assets.php import Misshapen, Shape, item, items, next_link, reshaper
+from tap_akeneo_assets.errors import UnexpectedShape
+from tap_akeneo_assets.records.json_body import encode_text
+from tap_akeneo_assets.records.pages import item, items, next_link
+from tap_akeneo_assets.records.shapes import Shape, reshaper
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -162,7 +164,7 @@ def test_a_record_is_valid_or_refused(stream: str, data: st.DataObject) -> None:
 
     try:
         record, _remarks = shape.record(item, parents)
-    except Misshapen:
+    except UnexpectedShape:
         return
     VALIDATORS[stream].validate(record)
     assert all(record[key] for key in schema["required"])
@@ -189,7 +191,7 @@ def test_the_quick_look_at_values_differs_in_nothing(values: dict[str, Any]) -> 
 def outcome(reshape: Callable[[], object]) -> str:
     try:
         return encode_text(reshape())
-    except Misshapen as error:
+    except UnexpectedShape as error:
         return str(error)
 
 
@@ -280,7 +282,7 @@ def test_what_is_no_date_is_null_and_told_of() -> None:
     ],
 )
 def test_what_does_not_fit_is_refused(item: object, message: str) -> None:
-    with pytest.raises(Misshapen) as raised:
+    with pytest.raises(UnexpectedShape) as raised:
         ATTRIBUTES.record(item, FAMILY)
     assert str(raised.value) == message
 
@@ -289,7 +291,7 @@ def test_what_does_not_fit_is_refused(item: object, message: str) -> None:
     "values", ["a", ["a"], {"a": "b"}, {"a": ["b"]}, {"a": {"b": {}}}, {"a": [{"linked_data": "b"}]}]
 )
 def test_values_that_do_not_fit_are_refused(values: object) -> None:
-    with pytest.raises(Misshapen, match=r"^`values"):
+    with pytest.raises(UnexpectedShape, match=r"^`values"):
         ASSETS.record({"code": "a", "values": values}, FAMILY)
 
 
@@ -347,7 +349,7 @@ def test_an_empty_list(answer: object) -> None:
     ],
 )
 def test_what_is_no_list_is_refused(answer: object) -> None:
-    with pytest.raises(Misshapen):
+    with pytest.raises(UnexpectedShape):
         items(answer)
 
 
@@ -372,7 +374,7 @@ def test_next_link(answer: object, link: str | None) -> None:
     ["", "a", ["a"], {"next": "a"}, {"next": []}, {"next": {}}, {"next": {"href": ""}}, {"next": {"href": None}}],
 )
 def test_a_next_that_leads_nowhere_does_not_end_the_list(links: object) -> None:
-    with pytest.raises(Misshapen):
+    with pytest.raises(UnexpectedShape):
         next_link({"_links": links})
 
 
@@ -383,5 +385,5 @@ def test_an_answer_to_a_question_for_one(code: object) -> None:
 
 @pytest.mark.parametrize("answer", [{"code": 404, "message": "Not here."}, {"labels": {}}, [{"code": "7"}], None])
 def test_another_item_than_asked_for_is_refused(answer: object) -> None:
-    with pytest.raises(Misshapen):
+    with pytest.raises(UnexpectedShape):
         item(answer, "7")

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_akeneo_assets.client import Answer
-from tap_akeneo_assets.errors import RequestFailed, Retry
-from tap_akeneo_assets.reading import MAX_WAITING_BYTES, Reader, Request
+from tap_akeneo_assets.errors import RequestFailed
+from tap_akeneo_assets.extract.fetcher import MAX_WAITING_BYTES, Reader, Request
+from tap_akeneo_assets.pim.client import Answer
+from tap_akeneo_assets.pim.responses import Retry
 
 if TYPE_CHECKING:
-    from tap_akeneo_assets.reading import Reading, Ticket
+    from tap_akeneo_assets.extract.fetcher import Reading, Ticket
 
 
 class Pim:

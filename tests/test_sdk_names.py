@@ -1,4 +1,4 @@
-"""The SDK's private names: only `sync.py` uses some, its table tells all of them, and they are still what they were."""
+"""The SDK's private names: only the package `singer` uses some, its table tells all, and they are what they were."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from singer_sdk.helpers import _batch, _catalog
 from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform, StreamMap
 
 import tap_akeneo_assets
-from tap_akeneo_assets import sync
+from tap_akeneo_assets import singer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PACKAGE = Path(tap_akeneo_assets.__file__).parent
-MODULES = [path for path in PACKAGE.glob("*.py") if path.name != "sync.py"]
-TABLE = set(re.findall(r"^\| `([\w.]+)` \|", sync.__doc__ or "", re.MULTILINE))
+SINGER = PACKAGE / "singer"
+MODULES = [path for path in PACKAGE.rglob("*.py") if path.parent != SINGER]
+TABLE = set(re.findall(r"^\| `([\w.]+)` \|", singer.__doc__ or "", re.MULTILINE))
 
 
 def private_names(source: str) -> Iterator[str]:
@@ -40,8 +41,8 @@ def private_names(source: str) -> Iterator[str]:
             yield node.name
 
 
-def test_the_table_names_all_that_sync_uses() -> None:
-    used = set(private_names((PACKAGE / "sync.py").read_text(encoding="utf-8")))
+def test_the_table_names_all_that_are_used() -> None:
+    used = {name for path in SINGER.glob("*.py") for name in private_names(path.read_text(encoding="utf-8"))}
     assert used == {name.rpartition(".")[2] for name in TABLE}
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_akeneo_assets.auth import AppToken, PasswordGrant
+from tap_akeneo_assets.pim.auth import AppToken, PasswordGrant
 from tap_akeneo_assets.settings import Settings, WrongSettings, from_environment, parse_json
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from tap_akeneo_assets.listings import Listing
-from tap_akeneo_assets.state import Bookmarks, FamilyReading, UnreadableState, bookmark, readable, same_json
+from tap_akeneo_assets.errors import UnreadableState
+from tap_akeneo_assets.extract.listings import Listing
+from tap_akeneo_assets.extract.state import Bookmarks, FamilyProgress, bookmark, readable, same_json
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 LOOKBACK = timedelta(seconds=300)
@@ -130,7 +131,7 @@ def test_a_bookmark_answers_its_own_question_and_not_from_the_future() -> None:
 def test_an_unfinished_reading_goes_on_for_a_day_and_for_the_same_question_only() -> None:
     kept: dict[str, dict[str, Any]] = {}
     bookmarks = Bookmarks(kept, lambda _: None)
-    reading = FamilyReading("shoes", began=NOON, newest=NOON, found=True, open=[Listing(next="/x?cursor=1")], cut=True)
+    reading = FamilyProgress("shoes", began=NOON, newest=NOON, found=True, open=[Listing(next="/x?cursor=1")], cut=True)
     bookmarks.keep_open(reading, {})
 
     again = Bookmarks(kept, lambda _: None).unfinished("shoes", None, {}, NOON + timedelta(hours=23))

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from tap_akeneo_assets import schemas
-from tap_akeneo_assets.pages import decode, encode_text
-from tap_akeneo_assets.php import moment
-from tap_akeneo_assets.values import AttributeInfo, attribute_info, needs_attributes, value_rows
+from tap_akeneo_assets.records.json_body import decode, encode_text
+from tap_akeneo_assets.records.timestamps import to_timestamp
+from tap_akeneo_assets.records.values import AttributeInfo, attribute_info, needs_attributes, value_rows
 
 # A busy machine is no fault of what is tested.
 LAWS = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
@@ -335,8 +335,8 @@ def test_attribute_info() -> None:
     ],
 )
 def test_a_moment_is_kept_as_it_came(text: str) -> None:
-    assert moment(text) is text
-    assert moment(text, with_offset=True) is text
+    assert to_timestamp(text) is text
+    assert to_timestamp(text, with_offset=True) is text
 
 
 @pytest.mark.parametrize(
@@ -350,7 +350,7 @@ def test_a_moment_is_kept_as_it_came(text: str) -> None:
     ],
 )
 def test_a_moment_is_mended(text: str, mended: str) -> None:
-    assert moment(text) == mended
+    assert to_timestamp(text) == mended
 
 
 @pytest.mark.parametrize(
@@ -375,11 +375,11 @@ def test_a_moment_is_mended(text: str, mended: str) -> None:
     ],
 )
 def test_no_moment(text: str) -> None:
-    assert moment(text) is None
+    assert to_timestamp(text) is None
 
 
 def test_a_moment_without_an_offset_can_be_refused() -> None:
-    assert moment("2023-03-01T00:00:00", with_offset=True) is None
+    assert to_timestamp("2023-03-01T00:00:00", with_offset=True) is None
 
 
 @given(st.datetimes(timezones=st.builds(timezone, st.integers(-959, 959).map(lambda m: timedelta(minutes=m)))))
@@ -387,7 +387,7 @@ def test_a_moment_without_an_offset_can_be_refused() -> None:
 def test_every_real_moment_is_one(instant: datetime) -> None:
     text = instant.isoformat()
 
-    assert moment(text) == (text if 1 < instant.year < 9999 or in_utc(instant) else None)
+    assert to_timestamp(text) == (text if 1 < instant.year < 9999 or in_utc(instant) else None)
 
 
 def in_utc(instant: datetime) -> datetime | None:

@@ -15,14 +15,8 @@ from hypothesis import strategies as st
 from singer_sdk.singerlib.messages import StateMessage
 
 from tap_akeneo_assets.errors import Stopped
-from tap_akeneo_assets.writer import (
-    CHUNK_BYTES,
-    STATE_BYTES_A_RUN,
-    STATE_SECONDS,
-    STATE_SHARE,
-    ChunkWriter,
-    StateBudget,
-)
+from tap_akeneo_assets.singer.state_budget import STATE_BYTES_A_RUN, STATE_SECONDS, STATE_SHARE, StateBudget
+from tap_akeneo_assets.singer.writer import CHUNK_BYTES, ChunkWriter
 from tests.support import captured_stdout
 
 if TYPE_CHECKING:

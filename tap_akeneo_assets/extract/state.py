@@ -17,19 +17,18 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from tap_akeneo_assets.listings import Listing, to_moment, to_text
+from tap_akeneo_assets.errors import UnreadableState
+from tap_akeneo_assets.extract.listings import Listing
+from tap_akeneo_assets.records.timestamps import to_datetime, to_filter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
+
 
 STREAM = "assets"
 CURSOR_LIFE = timedelta(hours=24)
 # Enough for what is written before a family is cut, and for a family that is small; it bounds the memory of others.
 MAX_REMEMBERED = 1_000
-
-
-class UnreadableState(ValueError):
-    """The state cannot be used; str() says why, in one line."""
 
 
 def bookmark(newest: datetime | None, began: datetime | None, lookback: timedelta) -> datetime | None:
@@ -44,7 +43,7 @@ def bookmark(newest: datetime | None, began: datetime | None, lookback: timedelt
         lookback: how long before its beginning the next one starts at least.
 
     Returns:
-        The moment after which assets are asked for, or none where nothing is known.
+        The timestamp after which assets are asked for, or none where nothing is known.
     """
     if began is None:
         return None if newest is None else newest - lookback
@@ -74,7 +73,7 @@ def _number(value: object) -> Decimal | None:
 
 
 @dataclass(slots=True)
-class FamilyReading:
+class FamilyProgress:
     """One family's assets on their way: which listings are open, and what they have shown so far.
 
     Attributes:
@@ -139,16 +138,16 @@ class FamilyReading:
         """Take note of an asset that was written."""
         self.found = True
         if updated:
-            moment = to_moment(updated)
-            if self.newest is None or moment > self.newest:
-                self.newest = moment
+            timestamp = to_datetime(updated)
+            if self.newest is None or timestamp > self.newest:
+                self.newest = timestamp
 
     def to_state(self) -> dict[str, Any]:
         """What the state keeps of it while listings are open."""
         return {
             "since": self.since,
-            "began": self.began and to_text(self.began),
-            "newest": self.newest and to_text(self.newest),
+            "began": self.began and to_filter(self.began),
+            "newest": self.newest and to_filter(self.newest),
             "found": self.found,
             "cut": self.cut,
             "catching_up": self.catching_up,
@@ -157,7 +156,7 @@ class FamilyReading:
         }
 
     @classmethod
-    def from_state(cls, code: str, kept: Mapping[str, Any]) -> FamilyReading:
+    def from_state(cls, code: str, kept: Mapping[str, Any]) -> FamilyProgress:
         """The reading that a state kept.
 
         Raises:
@@ -170,8 +169,8 @@ class FamilyReading:
         return cls(
             code,
             since=kept["since"],
-            began=kept["began"] and to_moment(kept["began"]),
-            newest=kept["newest"] and to_moment(kept["newest"]),
+            began=kept["began"] and to_datetime(kept["began"]),
+            newest=kept["newest"] and to_datetime(kept["newest"]),
             found=bool(kept["found"] and may_be_empty),
             open=listings,
             resumed=True,
@@ -205,7 +204,7 @@ class Bookmarks:
             now: by the PIM's clock; none where it is unknown.
 
         Returns:
-            The moment after which assets are asked for; none where no bookmark answers this run's question.
+            The timestamp after which assets are asked for; none where no bookmark answers this run's question.
         """
         partition = self._partitions.get(code, {})
         value = partition.get("replication_key_value")
@@ -214,14 +213,14 @@ class Bookmarks:
         if not same_json(partition.get("asked", {}), asked):
             self._warn(f"Family {code!r} is read whole: its bookmark belongs to other settings.")
             return None
-        if now is not None and to_moment(value) > now:
+        if now is not None and to_datetime(value) > now:
             self._warn(f"Family {code!r} is read whole: its bookmark {value} lies in the future of the PIM.")
             return None
-        return to_text(to_moment(value))
+        return to_filter(to_datetime(value))
 
     def unfinished(
         self, code: str, since: str | None, asked: Mapping[str, Any], now: datetime | None
-    ) -> FamilyReading | None:
+    ) -> FamilyProgress | None:
         """The reading of a family that an earlier run left open, if it can be gone on with.
 
         Args:
@@ -235,7 +234,7 @@ class Bookmarks:
         if not kept:
             return None
         try:
-            reading = FamilyReading.from_state(code, kept)
+            reading = FamilyProgress.from_state(code, kept)
         except (ValueError, OverflowError, TypeError, KeyError, AttributeError):
             self._warn(f"Family {code!r} is read from its beginning: its unfinished listing in the state is damaged.")
             return None
@@ -244,21 +243,21 @@ class Bookmarks:
             return None
         return reading
 
-    def keep_open(self, reading: FamilyReading, asked: Mapping[str, Any]) -> None:
+    def keep_open(self, reading: FamilyProgress, asked: Mapping[str, Any]) -> None:
         """Keep how far a family has been read."""
         kept = reading.to_state()
         if asked:
             kept["asked"] = dict(asked)
         self._partition(reading.code)["unfinished"] = kept
 
-    def close(self, reading: FamilyReading, value: datetime | None, asked: Mapping[str, Any]) -> None:
+    def close(self, reading: FamilyProgress, value: datetime | None, asked: Mapping[str, Any]) -> None:
         """A family has been read to its end: move its bookmark, unless the value is none."""
         if value is None:
             self.drop_open(reading.code)
             return
         partition = self._partition(reading.code)
         partition.pop("unfinished", None)
-        partition.update(replication_key="updated", replication_key_value=to_text(value))
+        partition.update(replication_key="updated", replication_key_value=to_filter(value))
         partition.pop("asked", None)
         if asked:
             partition["asked"] = dict(asked)
@@ -350,12 +349,14 @@ def _one_a_family(stream: Mapping[str, Any], warn: Callable[[str], None]) -> lis
 
 def _older(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
     return min(
-        first, second, key=lambda partition: _moment(partition.get("replication_key_value")) or to_moment("0001-01-01")
+        first,
+        second,
+        key=lambda partition: _moment(partition.get("replication_key_value")) or to_datetime("0001-01-01"),
     )
 
 
 def _moment(value: object) -> datetime | None:
     try:
-        return to_moment(value) if isinstance(value, str) else None
+        return to_datetime(value) if isinstance(value, str) else None
     except (ValueError, OverflowError):
         return None

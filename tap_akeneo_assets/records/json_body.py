@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
+from tap_akeneo_assets.errors import NotJson, UnusableJson
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
 
 MAX_DEPTH = 100
 # Python reads and writes no longer integer, and the targets are written in Python.
@@ -28,14 +31,6 @@ _ALL_BUT_BRACKETS = bytes(set(range(256)) - set(_BRACKETS))
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
-
-
-class NotJson(ValueError):
-    """A body is no JSON, or only a part of it; str() tells where. Asking again may help."""
-
-
-class DamagedPage(ValueError):
-    """A body is JSON that cannot be used, however often it is asked for; str() tells why."""
 
 
 class _OddNumber(Exception):
@@ -56,7 +51,7 @@ def decode(body: bytes) -> tuple[Any, list[str]]:
 
     Raises:
         NotJson: it is no JSON, or cut.
-        DamagedPage: it is nested deeper than 100, or two names in one object differ in nothing but what is dropped.
+        UnusableJson: it is nested deeper than 100, or two names in one object differ in nothing but what is dropped.
     """
     body = body.removeprefix(codecs.BOM_UTF8)
     changes: set[str] = set()
@@ -68,11 +63,11 @@ def decode(body: bytes) -> tuple[Any, list[str]]:
             value = _decode_odd(body, changes)
             odd_text = True
         if _looks_deep(body) and _is_deep(value):
-            raise DamagedPage(f"It is nested deeper than {MAX_DEPTH}.")
+            raise UnusableJson(f"It is nested deeper than {MAX_DEPTH}.")
         if odd_text:
             value = _clean(value, changes)
     except RecursionError:
-        raise DamagedPage("It is nested beyond reason.") from None
+        raise UnusableJson("It is nested beyond reason.") from None
     return value, sorted(changes)
 
 
@@ -166,7 +161,7 @@ def _clean(value: Any, changes: set[str]) -> Any:  # noqa: ANN401 - JSON
     if type(value) is dict:
         cleaned = {_clean_text(name, changes): _clean(inner, changes) for name, inner in value.items()}
         if len(cleaned) < len(value):
-            raise DamagedPage("Two names in one object differ only in characters that no text can hold.")
+            raise UnusableJson("Two names in one object differ only in characters that no text can hold.")
         return cleaned
     return value
 

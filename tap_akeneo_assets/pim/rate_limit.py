@@ -32,7 +32,7 @@ class Clock:
             raise Stopped
 
 
-class Gate:
+class RateLimiter:
     """Where every request waits for its turn: a token bucket, and one pause for all.
 
     The bucket holds one second's requests, for the vendor tolerates bursts but no constant over-use.

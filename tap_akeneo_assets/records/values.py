@@ -10,12 +10,14 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from tap_akeneo_assets.pages import MAX_DIGITS, encode_text
-from tap_akeneo_assets.php import as_codes, as_number, as_text, moment
+from tap_akeneo_assets.records.json_body import MAX_DIGITS, encode_text
+from tap_akeneo_assets.records.shapes import as_codes, as_number, as_text
+from tap_akeneo_assets.records.timestamps import to_timestamp
 from tap_akeneo_assets.schemas import ASSET_VALUES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Container, Iterator, Mapping, Sequence
+
 
 Row: TypeAlias = dict[str, Any]
 
@@ -190,7 +192,7 @@ def _boolean(row: Row, data: object, _value: Mapping[str, Any], _info: Attribute
 
 
 def _date(row: Row, data: object, _value: Mapping[str, Any], _info: AttributeInfo | None) -> bool:
-    row["date_value"] = date = moment(data, with_offset=True) if type(data) is str else None
+    row["date_value"] = date = to_timestamp(data, with_offset=True) if type(data) is str else None
     return date is not None
 
 

@@ -5,21 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tap_akeneo_assets import errors, pages, php
-from tap_akeneo_assets.addresses import encode_segment, next_query, path_and_query
-from tap_akeneo_assets.errors import REST_ROOT
-from tap_akeneo_assets.listings import Circling
-from tap_akeneo_assets.reading import Reader, Request
+from tap_akeneo_assets import errors
+from tap_akeneo_assets.errors import PaginationLoop
+from tap_akeneo_assets.extract.fetcher import Reader, Request
+from tap_akeneo_assets.pim.responses import REST_ROOT, Retry
+from tap_akeneo_assets.pim.urls import encode_segment, next_query, path_and_query
+from tap_akeneo_assets.records import json_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
     from datetime import datetime
     from logging import Logger
 
-    from tap_akeneo_assets.client import Answer, Client
-    from tap_akeneo_assets.reading import Reading, Ticket
-    from tap_akeneo_assets.sync import AkeneoStream
-    from tap_akeneo_assets.values import AttributeInfo
+    from tap_akeneo_assets.extract.fetcher import Reading, Ticket
+    from tap_akeneo_assets.pim.client import Answer, Client
+    from tap_akeneo_assets.records.values import AttributeInfo
+    from tap_akeneo_assets.singer.stream import AkeneoStream
+
 
 MAX_NAMES = 20
 
@@ -93,11 +95,11 @@ class Run:
             answer = yield ticket
             self.now = answer.date or self.now
             try:
-                data, warnings = pages.decode(answer.body)
-            except pages.NotJson as error:
-                self.reader.ask_again(ticket, errors.Retry(f"200 with a body that is not JSON ({error})"))
+                data, warnings = json_body.decode(answer.body)
+            except errors.NotJson as error:
+                self.reader.ask_again(ticket, Retry(f"200 with a body that is not JSON ({error})"))
                 continue
-            except pages.DamagedPage as error:
+            except errors.UnusableJson as error:
                 raise errors.DamagedPage(f"The PIM's answer to {ticket.request.path} cannot be used: {error}") from None
             for warning in warnings:
                 self.warn_once(f"The PIM's answer to {ticket.request.path}: {warning}", warning)
@@ -146,7 +148,7 @@ class Run:
         for item in items:
             try:
                 record, remarks = stream.shape.record(item, parents)
-            except php.Misshapen as error:
+            except errors.UnexpectedShape as error:
                 code = item.get("code") if isinstance(item, dict) else None
                 self.fail(family or str(code or ""), f"{stream.name} {code!r}: {error}", stream)
                 whole = False
@@ -165,7 +167,7 @@ class Run:
             self.leave_out(*streams)
         except errors.Fatal:
             raise
-        except (errors.RequestFailed, php.Misshapen, Circling) as error:
+        except (errors.RequestFailed, errors.UnexpectedShape, PaginationLoop) as error:
             self.fail(family, str(error), *streams)
 
     def fail(self, family: str, message: str, *streams: AkeneoStream) -> None:

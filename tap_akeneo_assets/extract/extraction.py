@@ -11,22 +11,26 @@ from typing import TYPE_CHECKING, Any
 
 from singer_sdk.singerlib.messages import StateMessage
 
-from tap_akeneo_assets import errors, php
-from tap_akeneo_assets.addresses import encode_segment
-from tap_akeneo_assets.asset_reading import AssetReading
-from tap_akeneo_assets.listings import Circling, Listing
-from tap_akeneo_assets.run import Family, Run, failure_lines, listed
-from tap_akeneo_assets.values import attribute_info
-from tap_akeneo_assets.writer import StateBudget
+from tap_akeneo_assets import errors
+from tap_akeneo_assets.errors import PaginationLoop
+from tap_akeneo_assets.extract.assets import AssetReading
+from tap_akeneo_assets.extract.listings import Listing
+from tap_akeneo_assets.extract.run import Family, Run, failure_lines, listed
+from tap_akeneo_assets.pim.urls import encode_segment
+from tap_akeneo_assets.records import pages
+from tap_akeneo_assets.records.shapes import as_text
+from tap_akeneo_assets.records.values import attribute_info
+from tap_akeneo_assets.singer.state_budget import StateBudget
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from tap_akeneo_assets.client import Client
-    from tap_akeneo_assets.reading import Reading, Ticket
+    from tap_akeneo_assets.extract.fetcher import Reading, Ticket
+    from tap_akeneo_assets.extract.state import Bookmarks
+    from tap_akeneo_assets.pim.client import Client
     from tap_akeneo_assets.settings import Settings
-    from tap_akeneo_assets.state import Bookmarks
-    from tap_akeneo_assets.sync import AkeneoTap
+    from tap_akeneo_assets.singer.tap_base import AkeneoTap
+
 
 FAMILIES_FIRST = (0,)
 NEEDED_FOR_VALUES = (1, 0)
@@ -121,8 +125,8 @@ class Extraction:
         ]
         for name, ticket in zip(names, tickets, strict=True):
             yield from self._run.guard(name, [self._families], self._read_named_family(name, ticket, found))
-        items = {str(php.as_text(item["code"])): item for item in found.values()}
-        spelled = {name: str(php.as_text(item["code"])) for name, item in found.items()}
+        items = {str(as_text(item["code"])): item for item in found.values()}
+        spelled = {name: str(as_text(item["code"])) for name, item in found.items()}
         wanted: dict[str, list[str]] = {}
         for key in self._codes_by_letters.get(names[0].casefold(), ()):
             # One that was not asked for means the only family there is, whatever its case.
@@ -144,7 +148,7 @@ class Extraction:
             message = f"The PIM has no such family, or does not show it to this connection; check `{setting}`."
             self._run.fail(name, message, self._families)
             return
-        found[name] = php.item(data, name)
+        found[name] = pages.item(data, name)
 
     def _read_family_list(self) -> Reading:
         listing = Listing()
@@ -153,7 +157,7 @@ class Extraction:
             ticket: Ticket | None = self._run.ask(path, rank=FAMILIES_FIRST)
             while ticket:
                 _, data = yield from self._run.answer(ticket)
-                items, link = php.page_items(data), php.next_link(data)
+                items, link = pages.page_items(data), pages.next_link(data)
                 listing.check([str(item.get("code")) for item in items], link)
                 ticket = self._run.ask(path, link=link, rank=FAMILIES_FIRST) if link else None
                 is_whole_list = link is None and listing.pages == 1
@@ -161,7 +165,7 @@ class Extraction:
                 self._write_families(items)
         except errors.NotFound as error:
             raise errors.Fatal(f"{error} Is `api_url` the address of an Akeneo PIM with the Asset Manager?") from None
-        except (errors.RequestFailed, php.Misshapen, Circling) as error:
+        except (errors.RequestFailed, errors.UnexpectedShape, PaginationLoop) as error:
             self._run.fail("", f"The list of families could not be read: {error}", self._families)
             return
         self._listed = True
@@ -200,7 +204,7 @@ class Extraction:
 
     def _read_attributes(self, family: Family, ticket: Ticket) -> Reading:
         answer, data = yield from self._run.answer(ticket)
-        items = php.items(data)
+        items = pages.items(data)
         family.attributes_began = answer.began
         parent = {"asset_family_code": family.code}
         records, family.attributes_whole = self._run.records(self._attributes, items, parent, family.code)
@@ -218,7 +222,7 @@ class Extraction:
         path = self._options.path.format(asset_family_code=family.path_code, attribute_code=encode_segment(attribute))
         _, data = yield from self._run.answer(self._run.ask(path, rank=WHEN_WORKERS_ARE_FREE))
         parent = {"asset_family_code": family.code, "attribute_code": attribute}
-        records, _ = self._run.records(self._options, php.items(data), parent, family.code)
+        records, _ = self._run.records(self._options, pages.items(data), parent, family.code)
         self._options.emit(records)
 
     # Checkpoints and the end

@@ -11,22 +11,28 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from tap_akeneo_assets import errors, php
-from tap_akeneo_assets.addresses import encode_segment
-from tap_akeneo_assets.listings import MAX_URL_LENGTH, Circling, Cutter, Listing, code_listings, to_text
-from tap_akeneo_assets.run import MAX_NAMES, listed
-from tap_akeneo_assets.state import FamilyReading, bookmark
-from tap_akeneo_assets.values import UnseenFilters, needs_attributes, thin_out, value_rows
+from tap_akeneo_assets import errors
+from tap_akeneo_assets.errors import PaginationLoop
+from tap_akeneo_assets.extract.listings import MAX_URL_LENGTH, Listing, code_listings
+from tap_akeneo_assets.extract.ranges import Cutter
+from tap_akeneo_assets.extract.run import MAX_NAMES, listed
+from tap_akeneo_assets.extract.state import FamilyProgress, bookmark
+from tap_akeneo_assets.pim.responses import describe
+from tap_akeneo_assets.pim.urls import encode_segment
+from tap_akeneo_assets.records import pages
+from tap_akeneo_assets.records.timestamps import to_filter
+from tap_akeneo_assets.records.values import UnseenFilters, needs_attributes, thin_out, value_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
 
-    from tap_akeneo_assets.client import Answer
-    from tap_akeneo_assets.reading import Reading, Ticket
-    from tap_akeneo_assets.run import Family, Run
+    from tap_akeneo_assets.extract.fetcher import Reading, Ticket
+    from tap_akeneo_assets.extract.run import Family, Run
+    from tap_akeneo_assets.extract.state import Bookmarks
+    from tap_akeneo_assets.pim.client import Answer
     from tap_akeneo_assets.settings import Settings
-    from tap_akeneo_assets.state import Bookmarks
-    from tap_akeneo_assets.sync import AkeneoStream
+    from tap_akeneo_assets.singer.stream import AkeneoStream
+
 
 MAX_OPEN_LISTINGS = 64
 RANGES_A_WORKER = 4
@@ -79,7 +85,7 @@ class AssetReading:
         self.families_are_few = False
         self._coming: deque[Family] = deque()
         self._open = 0
-        self._readings: dict[str, FamilyReading] = {}
+        self._readings: dict[str, FamilyProgress] = {}
         self._progress: dict[str, Progress] = {}
         self._next_runs: dict[str, str] = {}
         self._unseen = UnseenFilters(settings.question.channel, settings.question.locales)
@@ -139,22 +145,22 @@ class AssetReading:
         since = since or self._settings.start_date
         reading = self._bookmarks.unfinished(family.code, since, asked, now)
         if reading is None:
-            reading = FamilyReading(family.code, since, open=[Listing(since)])
+            reading = FamilyProgress(family.code, since, open=[Listing(since)])
         else:
             self._run.leave_out(self._assets)
         reading.by_bookmark = by_bookmark
         self._begin_reading(family, reading)
 
-    def _begin_reading(self, family: Family, reading: FamilyReading) -> None:
+    def _begin_reading(self, family: Family, reading: FamilyProgress) -> None:
         self._readings[family.code] = reading
         for listing in reading.open:
             self._start(family, reading, listing)
 
-    def _start(self, family: Family, reading: FamilyReading, listing: Listing, ticket: Ticket | None = None) -> None:
+    def _start(self, family: Family, reading: FamilyProgress, listing: Listing, ticket: Ticket | None = None) -> None:
         self._open += 1
         self._run.reader.start(self._guard(family, reading, listing, ticket))
 
-    def _guard(self, family: Family, reading: FamilyReading, listing: Listing, ticket: Ticket | None) -> Reading:
+    def _guard(self, family: Family, reading: FamilyProgress, listing: Listing, ticket: Ticket | None) -> Reading:
         yield from self._run.guard(family.code, [self._assets], self._read(family, reading, listing, ticket))
         self._open -= 1
         self._begin_families()
@@ -163,12 +169,12 @@ class AssetReading:
         """Read only some assets of a family, whole and whatever its bookmark says, which stays as it is."""
         path = self._path(family)
         listings = list(code_listings(codes, lambda listing: self._run.url_length(path, self._parameters(listing))))
-        reading = FamilyReading(family.code, open=listings, wanted=codes)
+        reading = FamilyProgress(family.code, open=listings, wanted=codes)
         self._next_runs[family.code] = "The next run reads the assets of `asset_codes` again."
         for listing in listings:
             self._start(family, reading, listing)
 
-    def _end_listing(self, family: Family, reading: FamilyReading, listing: Listing) -> None:
+    def _end_listing(self, family: Family, reading: FamilyProgress, listing: Listing) -> None:
         reading.open.remove(listing)
         if reading.open:
             return
@@ -177,7 +183,7 @@ class AssetReading:
             return
         if reading.was_damaged and not reading.damaged:
             self._run.warn(f"Family {family.code!r}: an interrupted run met damaged data in it; it is read once more.")
-            again = FamilyReading(family.code, reading.since, open=[Listing(reading.since)])
+            again = FamilyProgress(family.code, reading.since, open=[Listing(reading.since)])
             again.by_bookmark = reading.by_bookmark
             self._begin_reading(family, again)
             return
@@ -185,7 +191,7 @@ class AssetReading:
         if reading.cut and not reading.catching_up and reading.began is not None:
             reading.catching_up = True
             reading.written.clear()
-            moved = Listing(max(filter(None, (reading.since, to_text(reading.began - lookback)))))
+            moved = Listing(max(filter(None, (reading.since, to_filter(reading.began - lookback)))))
             reading.open.append(moved)
             self._start(family, reading, moved)
             return
@@ -211,7 +217,7 @@ class AssetReading:
 
     # Pages
 
-    def _read(self, family: Family, reading: FamilyReading, listing: Listing, ticket: Ticket | None) -> Reading:
+    def _read(self, family: Family, reading: FamilyProgress, listing: Listing, ticket: Ticket | None) -> Reading:
         """Read a listing to its end, or until it is cut into several."""
         sample_pages = SAMPLE_PAGES_OF_FEW if self.families_are_few else SAMPLE_PAGES
         cutter = Cutter(listing, RANGES_A_WORKER * self._settings.max_concurrency, sample_pages)
@@ -222,7 +228,7 @@ class AssetReading:
             coming = yield from self._read_page(family, reading, listing, coming, cutter if may_cut else None)
 
     def _read_page(
-        self, family: Family, reading: FamilyReading, listing: Listing, ticket: Ticket, cutter: Cutter | None
+        self, family: Family, reading: FamilyProgress, listing: Listing, ticket: Ticket, cutter: Cutter | None
     ) -> Generator[Ticket, Answer, Ticket | None]:
         """Read and write a page, and ask for the next one in between.
 
@@ -234,7 +240,7 @@ class AssetReading:
         except errors.Refused as refusal:
             return (yield from self._after_refusal(family, reading, listing, refusal))
         reading.began = reading.began or answer.began
-        items, link = php.page_items(data), php.next_link(data)
+        items, link = pages.page_items(data), pages.next_link(data)
         self._check(listing, items, link)
         probe = self._probes.pop(family.code, None)
         if probe and link is None:
@@ -268,7 +274,7 @@ class AssetReading:
     def _check(self, listing: Listing, items: Sequence[Mapping[str, Any]], link: str | None) -> None:
         try:
             listing.check([str(item.get("code")) for item in items], link)
-        except Circling:
+        except PaginationLoop:
             listing.next = None  # the next run begins anew, rather than in the circle
             raise
 
@@ -277,12 +283,12 @@ class AssetReading:
         limit = self._assets.ABORT_AT_RECORD_COUNT
         return limit is None or self._assets.records + coming < limit
 
-    def _records(self, family: Family, reading: FamilyReading, items: Sequence[object]) -> list[dict[str, Any]]:
+    def _records(self, family: Family, reading: FamilyProgress, items: Sequence[object]) -> list[dict[str, Any]]:
         records, whole = self._run.records(self._assets, items, {"asset_family_code": family.code}, family.code)
         reading.damaged = reading.damaged or not whole
         return records
 
-    def _write(self, family: Family, reading: FamilyReading, records: list[dict[str, Any]]) -> Reading:
+    def _write(self, family: Family, reading: FamilyProgress, records: list[dict[str, Any]]) -> Reading:
         """Write a page: assets, and the values of those that the stream map of assets lets through."""
         if self._unseen:
             self._unseen.see(records)
@@ -313,7 +319,7 @@ class AssetReading:
                 attribute,
             )
 
-    def _wait_for_attributes(self, family: Family, reading: FamilyReading) -> Reading:
+    def _wait_for_attributes(self, family: Family, reading: FamilyProgress) -> Reading:
         """Let the family's attributes be known; what is saved after they were read must be read again."""
         ticket = self._start_attributes(family)
         if family.attributes is None:
@@ -336,7 +342,7 @@ class AssetReading:
         return self._ask(family, listing)
 
     def _after_refusal(
-        self, family: Family, reading: FamilyReading, listing: Listing, refusal: errors.Refused
+        self, family: Family, reading: FamilyProgress, listing: Listing, refusal: errors.Refused
     ) -> Generator[Ticket, Answer, Ticket | None]:
         if listing.resumed and listing.next:
             return self._ask_anew(family, listing)
@@ -346,7 +352,7 @@ class AssetReading:
             return None
         if self._settings.question.narrowed and not listing.pages:
             settings = ", ".join([*self._settings.question.narrowed, *(["asset_codes"] if listing.codes else [])])
-            answer = errors.describe(refusal.status or 422, refusal.reason)
+            answer = describe(refusal.status or 422, refusal.reason)
             raise errors.RequestFailed(f"The PIM refuses what is asked for by {settings}: {answer}.")
         raise refusal
 
@@ -357,7 +363,7 @@ class AssetReading:
         length = self._run.url_length(self._path(family), self._parameters(listing), link) if listing.codes else 0
         return length >= MAX_URL_LENGTH
 
-    def _split(self, family: Family, reading: FamilyReading, listing: Listing) -> Reading:
+    def _split(self, family: Family, reading: FamilyProgress, listing: Listing) -> Reading:
         """Ask anew for the codes that have not come yet, instead of following a link that is too long."""
         left = [code for code in listing.codes if code not in reading.seen]
         if len(listing.codes) == 1:
@@ -369,7 +375,7 @@ class AssetReading:
                 self._start(family, reading, part)
         self._end_listing(family, reading, listing)
 
-    def _read_one_by_one(self, family: Family, reading: FamilyReading, codes: Sequence[str]) -> Reading:
+    def _read_one_by_one(self, family: Family, reading: FamilyProgress, codes: Sequence[str]) -> Reading:
         """Before 7.0 there is no filter on codes, nor a way to thin out the values of one asset."""
         path, question = self._path(family), self._settings.question
         tickets = [self._run.ask(f"{path}/{encode_segment(code)}", rank=(PAGES_RANK, 0)) for code in codes]
@@ -378,7 +384,7 @@ class AssetReading:
                 _, data = yield from self._run.answer(ticket)
             except errors.NotFound:
                 continue
-            records = self._records(family, reading, [php.item(data, code)])
+            records = self._records(family, reading, [pages.item(data, code)])
             for record in records:
                 if record.get("values"):
                     record["values"] = thin_out(record["values"], question.channel, question.locales)
@@ -386,7 +392,7 @@ class AssetReading:
 
     # Cutting a long listing
 
-    def _may_cut(self, reading: FamilyReading, listing: Listing) -> bool:
+    def _may_cut(self, reading: FamilyProgress, listing: Listing) -> bool:
         """Whether several listings could be faster than this one."""
         return self._settings.max_concurrency > 1 and not reading.cut and not listing.resumed and not listing.codes
 
@@ -394,17 +400,17 @@ class AssetReading:
         """Whether the listing of one range, asked for as a probe, has more than a page, which is not the same again."""
         try:
             _, first = yield from self._run.answer(probe)
-            link = php.next_link(first)
+            link = pages.next_link(first)
             if link is None:
                 return False
             _, second = yield from self._run.answer(self._ask(family, part, link))
-            return php.page_items(second) != php.page_items(first)
+            return pages.page_items(second) != pages.page_items(first)
         except errors.Fatal:
             raise
-        except (errors.RequestFailed, php.Misshapen):
+        except (errors.RequestFailed, errors.UnexpectedShape):
             return False
 
-    def _cut(self, family: Family, reading: FamilyReading, listing: Listing, cutter: Cutter, probe: Ticket) -> None:
+    def _cut(self, family: Family, reading: FamilyProgress, listing: Listing, cutter: Cutter, probe: Ticket) -> None:
         reading.cut = True
         reading.written |= cutter.written
         reading.open.remove(listing)
@@ -416,7 +422,7 @@ class AssetReading:
             if part is not cutter.probe:
                 self._start(family, reading, part)
 
-    def _start_held(self, family: Family, reading: FamilyReading) -> None:
+    def _start_held(self, family: Family, reading: FamilyProgress) -> None:
         """Start the ranges that were held back until the first ones showed that they do not go in circles."""
         for part in self._held.pop(family.code, ()):
             self._start(family, reading, part)
@@ -434,12 +440,12 @@ class AssetReading:
         return self._assets.path.format(asset_family_code=family.path_code)
 
 
-def _next_run(reading: FamilyReading) -> str:
+def _next_run(reading: FamilyProgress) -> str:
     """What the run after this one will do with a family that was not read to its end."""
     return "The next run goes on at the unfinished listing." if reading.goes_on else _from_the_start(reading)
 
 
-def _from_the_start(reading: FamilyReading) -> str:
+def _from_the_start(reading: FamilyProgress) -> str:
     if reading.by_bookmark:
         return "The next run reads again from the bookmark."
     return "The next run reads from the beginning."

@@ -9,10 +9,12 @@ from urllib.parse import quote, unquote, unquote_plus, urljoin, urlsplit, urluns
 
 import requests
 
-from tap_akeneo_assets.errors import REST_ROOT, DamagedPage
+from tap_akeneo_assets.errors import DamagedPage
+from tap_akeneo_assets.pim.responses import REST_ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 

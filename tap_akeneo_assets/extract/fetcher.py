@@ -25,8 +25,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from tap_akeneo_assets.client import Answer
-    from tap_akeneo_assets.errors import Retry
+    from tap_akeneo_assets.pim.client import Answer
+    from tap_akeneo_assets.pim.responses import Retry
+
 
 MAX_WAITING_BYTES = 64 * 1024 * 1024
 TICK_SECONDS = 0.2

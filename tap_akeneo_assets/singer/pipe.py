@@ -14,6 +14,7 @@ if sys.platform == "linux":
     import struct
     import termios
 
+
 NAP_SECONDS = 0.0001
 
 

@@ -19,28 +19,26 @@ from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies
 
-from tap_akeneo_assets.addresses import base_url, is_loopback, other_host
-from tap_akeneo_assets.auth import Credentials, Grant, Redactor, Tokens, token_refused
-from tap_akeneo_assets.errors import (
+from tap_akeneo_assets.errors import AkeneoError, DamagedPage, Fatal, RequestFailed, Stopped
+from tap_akeneo_assets.pim.auth import Credentials, Grant, Tokens, token_refused
+from tap_akeneo_assets.pim.rate_limit import Clock, RateLimiter
+from tap_akeneo_assets.pim.redaction import Redactor
+from tap_akeneo_assets.pim.responses import (
     REST_ROOT,
     TOKEN_PATH,
-    AkeneoError,
-    Asked,
-    DamagedPage,
     Denied,
-    Fatal,
-    RequestFailed,
+    RequestInfo,
     Retry,
-    Stopped,
     back_off,
     http_date,
     judge_answer,
     judge_failure,
 )
-from tap_akeneo_assets.gate import Clock, Gate
+from tap_akeneo_assets.pim.urls import base_url, is_loopback, other_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
 
 MAX_BODY_BYTES = 256 * 1024 * 1024
 CHUNK_BYTES = 256 * 1024
@@ -128,7 +126,7 @@ class Client:
         self._stop = stop or threading.Event()
         self._clock = clock or Clock(self._stop)
         self._random = random
-        self._gate = Gate(self._clock, max_requests_per_second)
+        self._gate = RateLimiter(self._clock, max_requests_per_second)
         self._tokens = Tokens(credentials, self._ask_for_token, self._clock.monotonic)
         # An adapter alone does what is wanted of a Session and nothing more.
         self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=MAX_CONNECTIONS)
@@ -160,7 +158,7 @@ class Client:
             Fatal: all others are too.
             Stopped: the run is ending.
         """
-        asked = Asked("GET", self.api_url, REST_ROOT + path)
+        asked = RequestInfo("GET", self.api_url, REST_ROOT + path)
         url = f"{asked.url}?{query}" if query else asked.url
         refused: list[str] = []
 
@@ -192,7 +190,7 @@ class Client:
         self._adapter.close()
 
     def _ask_for_token(self, authorization: str, grant_request: Mapping[str, str]) -> Grant:
-        asked = Asked("POST", self.api_url, TOKEN_PATH)
+        asked = RequestInfo("POST", self.api_url, TOKEN_PATH)
         headers = {"Authorization": authorization, "Content-Type": "application/json", **JSON_HEADERS}
         body = json.dumps(grant_request).encode()
         grants: list[Grant] = []
@@ -212,7 +210,7 @@ class Client:
         return grants[0]
 
     def _until_answered(
-        self, asked: Asked, attempt: Callable[[], Outcome], after: Retry | None, failures: int
+        self, asked: RequestInfo, attempt: Callable[[], Outcome], after: Retry | None, failures: int
     ) -> Answer:
         if after is not None:
             self._wait(asked, after, max(1, failures))
@@ -225,7 +223,7 @@ class Client:
             failures += 1
             self._wait(asked, outcome, failures)
 
-    def _wait(self, asked: Asked, retry: Retry, failures: int) -> None:
+    def _wait(self, asked: RequestInfo, retry: Retry, failures: int) -> None:
         if failures > self._max_retries:
             raise self._gave_up(asked, retry, failures)
         if self._lost_in_a_row >= LOST_IN_A_ROW and not self._is_alive():
@@ -241,7 +239,7 @@ class Client:
         else:
             self._clock.wait(wait)
 
-    def _gave_up(self, asked: Asked, retry: Retry, failures: int) -> AkeneoError:
+    def _gave_up(self, asked: RequestInfo, retry: Retry, failures: int) -> AkeneoError:
         tries = "once" if failures == 1 else f"{failures} times"
         line = f"{asked.method} {asked.url}: asked {tries}, the last answer: {retry.reason}."
         if asked.is_token:
@@ -252,7 +250,7 @@ class Client:
 
     def _is_alive(self) -> bool:
         """Whether the PIM answers at all: its list of endpoints wants no token and no rights."""
-        asked = Asked("GET", self.api_url, REST_ROOT)
+        asked = RequestInfo("GET", self.api_url, REST_ROOT)
         outcome = self._try(asked, lambda: self._request("GET", asked.url, JSON_HEADERS))
         if isinstance(outcome, Retry | Fatal):
             return False
@@ -262,10 +260,10 @@ class Client:
 
     def _takes_token(self) -> bool:
         """Whether the token is good for something else than what has just been refused."""
-        families = Asked("GET", self.api_url, f"{REST_ROOT}/asset-families")
+        families = RequestInfo("GET", self.api_url, f"{REST_ROOT}/asset-families")
         return not isinstance(self._try_with_token(families, families.url, []), Denied)
 
-    def _try_with_token(self, asked: Asked, url: str, refused: list[str]) -> Outcome:
+    def _try_with_token(self, asked: RequestInfo, url: str, refused: list[str]) -> Outcome:
         """Try once; `refused` are the tokens refused in a row so far, and then those after this try."""
         token = ""
 
@@ -282,7 +280,7 @@ class Client:
             refused.clear()
         return _without(token, outcome) if isinstance(outcome, Answer) else outcome
 
-    def _try(self, asked: Asked, prepare: Callable[[], requests.PreparedRequest]) -> Outcome:
+    def _try(self, asked: RequestInfo, prepare: Callable[[], requests.PreparedRequest]) -> Outcome:
         """Send once, when it is one's turn; only then is the request prepared, so that its token is fresh."""
         self._gate.enter()
         self._warn_if_unencrypted()
@@ -304,7 +302,7 @@ class Client:
             return verdict
         return Answer(body, http_date(headers.get("Date", "")), self._clock.monotonic() - began)
 
-    def _read(self, asked: Asked, response: requests.Response) -> bytes:
+    def _read(self, asked: RequestInfo, response: requests.Response) -> bytes:
         chunks: list[bytes] = []
         size = 0
         for chunk in response.iter_content(CHUNK_BYTES):

@@ -1,0 +1,1 @@
+"""What is read, in which order, and what is kept between runs."""

@@ -1,0 +1,1 @@
+"""Asking the PIM: connections, tokens, limits, retries, and what answers mean."""

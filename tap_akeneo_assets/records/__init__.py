@@ -1,0 +1,1 @@
+"""Bytes of the PIM made into records. Pure: nothing here does I/O."""
