@@ -23,6 +23,7 @@ test: .venv/$(MADE) ## Run all checks and tests, with branch coverage
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
+	.venv/bin/lint-imports
 	.venv/bin/pytest --cov
 
 long: .venv/$(MADE) ## Run the tests that take long
