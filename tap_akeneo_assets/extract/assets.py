@@ -229,7 +229,7 @@ class AssetReading:
 
     def _read_page(
         self, family: Family, reading: FamilyProgress, listing: Listing, ticket: Ticket, cutter: Cutter | None
-    ) -> Generator[Ticket, Answer, Ticket | None]:
+    ) -> Generator[Ticket, Answer[Any], Ticket | None]:
         """Read and write a page, and ask for the next one in between.
 
         Returns:
@@ -343,7 +343,7 @@ class AssetReading:
 
     def _after_refusal(
         self, family: Family, reading: FamilyProgress, listing: Listing, refusal: errors.Refused
-    ) -> Generator[Ticket, Answer, Ticket | None]:
+    ) -> Generator[Ticket, Answer[Any], Ticket | None]:
         if listing.resumed and listing.next:
             return self._ask_anew(family, listing)
         if listing.codes and not listing.pages and not self._settings.question.search:
@@ -396,7 +396,7 @@ class AssetReading:
         """Whether several listings could be faster than this one."""
         return self._settings.max_concurrency > 1 and not reading.cut and not listing.resumed and not listing.codes
 
-    def _is_long(self, family: Family, part: Listing, probe: Ticket) -> Generator[Ticket, Answer, bool]:
+    def _is_long(self, family: Family, part: Listing, probe: Ticket) -> Generator[Ticket, Answer[Any], bool]:
         """Whether the listing of one range, asked for as a probe, has more than a page, which is not the same again."""
         try:
             _, first = yield from self._run.answer(probe)

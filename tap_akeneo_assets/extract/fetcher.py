@@ -20,13 +20,17 @@ import queue
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from tap_akeneo_assets.errors import DamagedPage, UnusableJson, WrongAnswer
+from tap_akeneo_assets.pim.urls import is_other_resource
+from tap_akeneo_assets.records import json_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from tap_akeneo_assets.pim.client import Answer
-    from tap_akeneo_assets.pim.responses import Retry
 
 
 MAX_WAITING_BYTES = 64 * 1024 * 1024
@@ -45,7 +49,7 @@ class Request:
 class Getter(Protocol):
     """The part of the client that a reader needs."""
 
-    def get(self, path: str, query: str, *, after: Retry | None = None, failures: int = 0) -> Answer:
+    def get(self, path: str, query: str, *, read: Callable[[bytes], Any]) -> Answer[Any]:
         """Answer a request, or raise what stands in its way."""
 
 
@@ -54,16 +58,14 @@ class Ticket:
     """A request on its way: `yield` it to wait for its answer; any number of readings may."""
 
     request: Request
-    failures: int = 0
-    after: Retry | None = None
-    outcome: Answer | Exception | None = None
+    outcome: Answer[Any] | Exception | None = None
     size: int = 0
     waiting: list[Reading] = field(default_factory=list)
     owner: Reading | None = None
     dropped: bool = False
 
 
-Reading: TypeAlias = "Generator[Ticket, Answer, Any]"
+Reading: TypeAlias = "Generator[Ticket, Answer[Any], Any]"
 
 
 class Reader:
@@ -82,7 +84,7 @@ class Reader:
         self._pool = ThreadPoolExecutor(max_concurrency, thread_name_prefix="akeneo")
         self._asked: list[tuple[tuple[int, ...], int, Ticket]] = []
         self._order = itertools.count()
-        self._arrivals: queue.SimpleQueue[tuple[Ticket, Answer | Exception]] = queue.SimpleQueue()
+        self._arrivals: queue.SimpleQueue[tuple[Ticket, Answer[Any] | Exception]] = queue.SimpleQueue()
         self._ready: deque[tuple[Reading, Ticket | None]] = deque()
         self._waiting: set[Reading] = set()
         self._running: Reading | None = None
@@ -109,14 +111,6 @@ class Reader:
         """Give up an answer that nobody will wait for: it is not asked for any more, or let go when it comes."""
         ticket.dropped = True
         self._claim(ticket)
-
-    def ask_again(self, ticket: Ticket, after: Retry) -> None:
-        """Ask once more, by the client's rule for retries, since the answer was of no use."""
-        ticket.failures += 1
-        ticket.after = after
-        ticket.outcome = None
-        ticket.dropped = False
-        self._enqueue(ticket)
 
     def run(self) -> None:
         """Drive all readings to their end.
@@ -157,9 +151,9 @@ class Reader:
     def _get(self, ticket: Ticket) -> None:
         """Answer a ticket, on a worker's thread."""
         request = ticket.request
-        outcome: Answer | Exception
+        outcome: Answer[Any] | Exception
         try:
-            outcome = self._client.get(request.path, request.query, after=ticket.after, failures=ticket.failures)
+            outcome = self._client.get(request.path, request.query, read=partial(_decode, request.path))
         except Exception as error:  # noqa: BLE001  # it is raised where the answer is waited for
             outcome = error
         self._arrivals.put((ticket, outcome))
@@ -176,7 +170,7 @@ class Reader:
             return
         ticket.outcome = outcome
         if not isinstance(outcome, Exception):
-            ticket.size = len(outcome.body)
+            ticket.size = outcome.size
             self._waiting_bytes += ticket.size
         waiting, ticket.waiting = ticket.waiting, []
         self._ready.extend((reading, ticket) for reading in waiting)
@@ -211,3 +205,14 @@ class Reader:
         ticket.size = 0
         if ticket.owner in self._unclaimed:
             self._unclaimed[ticket.owner].discard(ticket)
+
+
+def _decode(path: str, body: bytes) -> tuple[Any, list[str]]:
+    """The JSON of an answer to a path, and what was changed in it."""
+    try:
+        data, warnings = json_body.decode(body)
+    except UnusableJson as error:
+        raise DamagedPage(f"The PIM's answer to {path} cannot be used: {error}") from None
+    if is_other_resource(path, data):
+        raise WrongAnswer("its link to itself leads elsewhere")
+    return data, warnings

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tap_akeneo_assets import errors
 from tap_akeneo_assets.errors import PaginationLoop
 from tap_akeneo_assets.extract.fetcher import Reader, Request
-from tap_akeneo_assets.pim.responses import REST_ROOT, Retry
-from tap_akeneo_assets.pim.urls import encode_segment, next_query, path_and_query
-from tap_akeneo_assets.records import json_body
+from tap_akeneo_assets.pim.responses import REST_ROOT
+from tap_akeneo_assets.pim.urls import encode_segment, next_query
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
@@ -82,7 +81,7 @@ class Run:
         self._logger = logger
         self._warned: set[tuple[str, ...]] = set()
 
-    def answer(self, ticket: Ticket) -> Generator[Ticket, Answer, tuple[Answer, Any]]:
+    def answer(self, ticket: Ticket) -> Generator[Ticket, Answer[Any], tuple[Answer[Any], Any]]:
         """Wait for a page.
 
         Returns:
@@ -91,19 +90,12 @@ class Run:
         Raises:
             RequestFailed: there is no answer that can be used.
         """
-        while True:
-            answer = yield ticket
-            self.now = answer.date or self.now
-            try:
-                data, warnings = json_body.decode(answer.body)
-            except errors.NotJson as error:
-                self.reader.ask_again(ticket, Retry(f"200 with a body that is not JSON ({error})"))
-                continue
-            except errors.UnusableJson as error:
-                raise errors.DamagedPage(f"The PIM's answer to {ticket.request.path} cannot be used: {error}") from None
-            for warning in warnings:
-                self.warn_once(f"The PIM's answer to {ticket.request.path}: {warning}", warning)
-            return answer, data
+        answer = yield ticket
+        self.now = answer.date or self.now
+        data, warnings = answer.data
+        for warning in warnings:
+            self.warn_once(f"The PIM's answer to {ticket.request.path}: {warning}", warning)
+        return answer, data
 
     def ask(
         self, path: str, parameters: Mapping[str, str] | None = None, link: str | None = None, *, rank: tuple[int, ...]
@@ -125,8 +117,7 @@ class Run:
 
     def to_keep(self, link: str) -> str | None:
         """A link as the state keeps it, its path and query; none where it holds a secret."""
-        kept = path_and_query(link)
-        return kept if self._client.redactor.clean(kept) == kept else None
+        return self._client.link_to_keep(link)
 
     def url_length(self, path: str, parameters: Mapping[str, str], link: str = "") -> int:
         """How long the address of a request is, in characters; the link is the `next` of the page before.

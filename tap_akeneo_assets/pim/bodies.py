@@ -72,7 +72,7 @@ class Bodies:
 
 
 def first_part(chunks: Iterable[bytes]) -> bytes:
-    """What can be read of an error's body, at most 1 MB: one that is cut or cannot be decompressed is no other error."""
+    """What can be read of an error's body, at most 1 MB; whatever is wrong with the body, the error stays the same."""
     buffer = io.BytesIO()
     with suppress(OSError, urllib3.exceptions.HTTPError):
         for chunk in chunks:

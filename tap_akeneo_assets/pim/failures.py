@@ -95,13 +95,10 @@ def _judge_tls(
             f"The TLS certificate of {who} is not trusted: {reason}. If an authority of your own issued it, name that "
             "authority's file in the environment variable REQUESTS_CA_BUNDLE."
         )
-    if type(cause) is OSError and "CA certificate" in str(cause):
+    no_file = type(cause) is OSError and "CA certificate" in str(cause)
+    if no_file or (isinstance(cause, ssl.SSLError) and getattr(cause, "library", None) in ("X509", "PEM")):
         return Fatal(_UNREADABLE_BUNDLE)
-    if not isinstance(cause, ssl.SSLError):
-        return None
-    if getattr(cause, "library", None) in ("X509", "PEM"):
-        return Fatal(_UNREADABLE_BUNDLE)
-    reason = getattr(cause, "reason", None) or ""
+    reason = getattr(cause, "reason", None) if isinstance(cause, ssl.SSLError) else None
     if not answered and reason in _NOT_TLS:
         setting = "HTTPS_PROXY" if by_proxy else "api_url"
         return Fatal(f"{who} does not speak TLS; is {setting} http://?")

@@ -27,11 +27,16 @@ MAX_NAME_CHARACTERS = 80
 # Far more than is quoted, so that no secret that is quoted is cut before it is blanked.
 MAX_CLEANED_CHARACTERS = 64 * 1024
 
-# What https://api.akeneo.com/documentation/overload-protection.html asks to send again, besides all 5xx; 425 is what
+# What https://api.akeneo.com/documentation/limitations.html asks to send again, besides all 5xx; 425 is what
 # proxies answer while a connection is too young (RFC 8470).
 _PASSING = frozenset({408, 425, 429})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _NO_LOGIN = "api_url must be the address of the PIM's API, reachable without one"
+
+PROXY_WANTS_LOGIN = (
+    "The proxy wants a login: put user and password into HTTP_PROXY or HTTPS_PROXY in the environment, or name the "
+    "PIM's host in NO_PROXY."
+)
 
 Clean: TypeAlias = Callable[[str], str]
 
@@ -125,7 +130,7 @@ def judge_answer(  # noqa: PLR0913  # an answer has that many parts
     """Judge an answer by the vendor's rules: 408, 429 and 5xx pass, and so does what proxies do beyond.
 
     The rules are those of https://api.akeneo.com/documentation/responses.html and
-    https://api.akeneo.com/documentation/overload-protection.html .
+    https://api.akeneo.com/documentation/limitations.html .
 
     Args:
         request_info: what it answers.
@@ -146,26 +151,12 @@ def judge_answer(  # noqa: PLR0913  # an answer has that many parts
         return Retry(f"{describe(status)} instead of 200")
     if status in _REDIRECTS:
         return _redirected(request_info, status, clean(headers.get("Location", "")))
-    reason = pim_message(body, clean)
-    refuser = "" if reason else describe_refuser(headers, body, clean)
-    if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
-        return Fatal(f"{PROXY_WANTS_LOGIN} {describe(status)} came from {refuser or 'the PIM'}.")
-    if status == HTTPStatus.UNAUTHORIZED and not request_info.is_token:
-        return Denied(describe(status), message=reason, refuser=refuser)
-    kind = RequestFailed if request_info.is_token else _KINDS.get(status, RequestFailed)
-    line = _refusal_line(request_info, status, reason, refuser)
-    return kind(line, status=status, reason=reason)
+    return _judge_refusal(request_info, status, headers, body, clean)
 
 
 def is_good(status: int) -> bool:
     """Whether a status promises what was asked for; 203 is a 200 that a proxy has changed something in."""
     return status in (HTTPStatus.OK, HTTPStatus.NON_AUTHORITATIVE_INFORMATION)
-
-
-PROXY_WANTS_LOGIN = (
-    "The proxy wants a login: put user and password into HTTP_PROXY or HTTPS_PROXY in the environment, or name the "
-    "PIM's host in NO_PROXY."
-)
 
 
 def pim_message(body: bytes, clean: Clean = str) -> str:
@@ -208,6 +199,20 @@ def describe(status: int, reason: str = "") -> str:
     return f'{name} ("{reason}")' if reason else name
 
 
+def _judge_refusal(
+    request_info: RequestInfo, status: int, headers: Mapping[str, str], body: bytes, clean: Clean
+) -> Retry | AkeneoError:
+    reason = pim_message(body, clean)
+    refuser = "" if reason else describe_refuser(headers, body, clean)
+    if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        return Fatal(f"{PROXY_WANTS_LOGIN} {describe(status)} came from {refuser or 'the PIM'}.")
+    if status == HTTPStatus.UNAUTHORIZED and not request_info.is_token:
+        return Denied(describe(status), message=reason, refuser=refuser)
+    kind = RequestFailed if request_info.is_token else _KINDS.get(status, RequestFailed)
+    line = _refusal_line(request_info, status, reason, refuser)
+    return kind(line, status=status, reason=reason)
+
+
 def _judge_page(request_info: RequestInfo, headers: Mapping[str, str], body: bytes) -> Verdict:
     if not is_html(headers, body):
         return None
@@ -240,8 +245,8 @@ def _refusal_line(request_info: RequestInfo, status: int, reason: str, refuser: 
     if status == HTTPStatus.FORBIDDEN and refuser:
         # The same for all resources, so that families that fail by it are told together.
         line = (
-            f"403 Forbidden, not by the PIM but by {refuser}: let its operator allow the address of this machine, or set "
-            "user_agent to one that it lets through."
+            f"403 Forbidden, not by the PIM but by {refuser}: let its operator allow the address of this machine, or "
+            "set user_agent to one that it lets through."
         )
         return f"The token route answers {line}" if request_info.is_token else line
     if request_info.is_token and refuser:

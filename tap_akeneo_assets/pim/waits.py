@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-# https://api.akeneo.com/documentation/overload-protection.html recommends an exponential back-off.
+# https://api.akeneo.com/documentation/limitations.html recommends an exponential back-off.
 FIRST_WAIT_SECONDS = 0.5
 MAX_WAIT_SECONDS = 60.0
 # A PIM that asks for more is being maintained: nine tries of this length are most of an hour.
