@@ -159,7 +159,7 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         th.NumberType(exclusive_minimum=0, maximum=MAX_TIMEOUT_SECONDS),
         default=60,
         title="Request timeout",
-        description="How long to wait for a connection and for each read, in seconds.",
+        description="How long to wait for a connection, and for each kilobyte of an answer, in seconds.",
     ),
     th.Property(
         "max_retries",

@@ -62,8 +62,10 @@ def test_as_many_requests_as_allowed_are_in_flight_and_no_more() -> None:
     pim = Pim(hold=3)
 
     async def read(fetcher: Fetcher) -> None:
-        answers = await asyncio.gather(*(fetch(fetcher, str(number)) for number in range(9)))
-        assert [answer.data for answer in answers] == [str(number) for number in range(9)]
+        async def read_one(number: int) -> str:
+            return str((await fetch(fetcher, str(number))).data)
+
+        assert await asyncio.gather(*map(read_one, range(9))) == [str(number) for number in range(9)]
 
     run(pim, 3, read)
     assert max(pim.in_flight_at) == 3
@@ -110,7 +112,7 @@ def test_several_tasks_may_await_one_answer() -> None:
         async def wait() -> str:
             return str((await shared).data)
 
-        assert await asyncio.gather(wait(), wait()) == ["shared", "shared"]
+        assert list(await asyncio.gather(wait(), wait())) == ["shared", "shared"]
 
     run(pim, 2, read)
     assert pim.paths == ["shared"]

@@ -85,7 +85,7 @@ def failure_lines(failures: Mapping[str, Sequence[str]], outlook: Callable[[str]
         by_message.setdefault(message, []).append(family)
     lines = []
     for message, families in by_message.items():
-        names = [family for family in families if family]
+        names = sorted(filter(None, families))
         subject = f"{'Family' if len(names) == 1 else 'Families'} {listed(names)} failed: " if names else ""
         lines.append(subject + message)
     return lines

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tap_akeneo_assets.errors import DamagedPage, UnexpectedShape, UnusableJson
+from tap_akeneo_assets.errors import DamagedPage, UnexpectedShape, UnusableJson, WrongAnswer
 from tap_akeneo_assets.extract.report import Report
 from tap_akeneo_assets.pim.responses import REST_ROOT
-from tap_akeneo_assets.pim.urls import next_query, path_and_query
+from tap_akeneo_assets.pim.urls import is_other_resource, next_query
 from tap_akeneo_assets.records import json_body
 
 if TYPE_CHECKING:
@@ -105,6 +105,8 @@ class Run:
                 data, remarks[:] = json_body.decode(body)
             except UnusableJson as error:
                 raise DamagedPage(f"The PIM's answer to {path} cannot be used: {error}") from None
+            if is_other_resource(path, data):
+                raise WrongAnswer("its link to itself leads elsewhere")
             return data
 
         def note(answer: asyncio.Future[Answer[Any]]) -> None:
@@ -120,8 +122,7 @@ class Run:
 
     def link_to_keep(self, link: str) -> str | None:
         """A link as the state keeps it, its path and query; None where it holds a secret."""
-        kept = path_and_query(link)
-        return kept if self._client.redactor.clean(kept) == kept else None
+        return self._client.link_to_keep(link)
 
     def url_length(self, path: str, parameters: Mapping[str, str], link: str = "") -> int:
         """How long the URL of a request is, in characters; the link is the `next` of the page before.
