@@ -95,11 +95,11 @@ class AssetReading:
     @property
     def writes_values(self) -> bool:
         """Whether values are typed in this run, for which attributes may be needed."""
-        return self._values.wanted
+        return self._values.has_to_be_read
 
     def add(self, family: Family) -> None:
         """Read a family's assets when there is room for its listings."""
-        if self._assets.wanted:
+        if self._assets.has_to_be_read:
             self._coming.append(family)
             self._begin_families()
 
@@ -140,7 +140,7 @@ class AssetReading:
             self._begin_codes(family, family.wanted)
             return
         asked, now = self._settings.question.narrowed, self._run.now
-        since = self._bookmarks.since(family.code, asked, now) if self._assets.incremental else None
+        since = self._bookmarks.since(family.code, asked, now) if self._assets.is_incremental else None
         by_bookmark = since is not None
         since = since or self._settings.start_date
         reading = self._bookmarks.unfinished(family.code, since, asked, now)
@@ -196,7 +196,7 @@ class AssetReading:
             self._start(family, reading, moved)
             return
         del self._readings[family.code]
-        moves = self._assets.incremental and reading.found and not reading.damaged
+        moves = self._assets.is_incremental and reading.found and not reading.damaged
         if reading.damaged:
             self._next_runs[family.code] = _from_the_start(reading)
         value = bookmark(reading.newest, reading.began, lookback) if moves else None
@@ -302,7 +302,7 @@ class AssetReading:
                     needs_attributes(record, family.attributes or ()) for record in records
                 ):
                     reading.damaged = True
-            for record in filter(self._assets.keeps, records):
+            for record in filter(self._assets.passes_map, records):
                 rows += value_rows(record, family.attributes, unparsed)
             self._warn_of_unparsed(family, unparsed)
         for record in records:

@@ -182,13 +182,13 @@ class Extraction:
         found, _ = self._run.records(self._families, items, {}, "")
         records = [record for record in found if record["code"] not in self._seen]
         self._seen.update(record["code"] for record in records)
-        kept = [record["code"] for record in records if self._families.keeps(record)]
+        kept = [record["code"] for record in records if self._families.passes_map(record)]
         self._families.emit(records)
         for code in kept:
             self._start_family(Family(code, (wanted or {}).get(code)))
 
     def _start_family(self, family: Family) -> None:
-        if self._attributes.wanted:
+        if self._attributes.has_to_be_read:
             self._start_attributes(family)
         self._assets.add(family)
 
@@ -212,10 +212,10 @@ class Extraction:
         with_options = [
             record["code"]
             for record in records
-            if record.get("type") in OPTION_TYPES and self._attributes.keeps(record)
+            if record.get("type") in OPTION_TYPES and self._attributes.passes_map(record)
         ]
         self._attributes.emit(records)
-        for code in with_options if self._options.wanted else ():
+        for code in with_options if self._options.has_to_be_read else ():
             self._run.reader.start(self._run.guard(family.code, [self._options], self._read_options(family, code)))
 
     def _read_options(self, family: Family, attribute: str) -> Reading:
@@ -230,7 +230,7 @@ class Extraction:
     def _tick(self) -> None:
         if self._tap.stop.is_set():
             raise errors.Stopped
-        if self._tap.dry_run and all(stream.full for stream in self._streams if stream.selected):
+        if self._tap.dry_run and all(stream.has_enough_records for stream in self._streams if stream.selected):
             raise _EnoughRecordsError
         if self._budget.is_due(self._records_written, self._tap.chunk_writer.bytes_written):
             self._checkpoint()
@@ -273,7 +273,7 @@ class Extraction:
             self._run.leave_out(self._tap.stream("assets"))
 
     def _end(self) -> None:
-        if self._listed and self._families.complete and self._seen:
+        if self._listed and self._families.is_complete and self._seen:
             self._bookmarks.keep_only(self._seen)
         if not self._tap.dry_run:
             for stream in self._streams:
