@@ -42,12 +42,13 @@ class Pipe:
     Args:
         out: the raw file: a write to it may be cut short by a signal.
         sleep: waits for a number of seconds.
+        capacity: how large to make a pipe that is smaller, in bytes, if the system lets it.
     """
 
-    def __init__(self, out: BinaryIO, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, out: BinaryIO, sleep: Callable[[float], None] = time.sleep, capacity: int = PIPE_BYTES) -> None:
         self._out = out
         self._sleep = sleep
-        self._capacity = _grow(out)
+        self._capacity = _grow(out, capacity)
         self._written = 0
         self._unread_writes: deque[tuple[int, int]] = deque()  # where each ends, and its pages
         self._has_been_read = False
@@ -149,15 +150,15 @@ def _pages(size: int) -> int:
     return -(-size // mmap.PAGESIZE)
 
 
-def _grow(out: BinaryIO) -> int:
-    """Make a pipe as large as may be, and give its capacity in pages; 0 of what is no pipe."""
+def _grow(out: BinaryIO, capacity: int) -> int:
+    """Make a pipe larger if the system lets it, and give its capacity in pages; 0 of what is no pipe."""
     if sys.platform != "linux":
         return 0
     try:
         size = fcntl.fcntl(out.fileno(), fcntl.F_GETPIPE_SZ)
     except OSError:
         return 0
-    if size < PIPE_BYTES:
+    if size < capacity:
         with suppress(OSError):  # the user has many pipes, or the system allows less
-            size = fcntl.fcntl(out.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+            size = fcntl.fcntl(out.fileno(), fcntl.F_SETPIPE_SZ, capacity)
     return size // mmap.PAGESIZE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 from singer_sdk.contrib.msgspec import MsgSpecWriter, enc_hook
@@ -37,13 +37,17 @@ class ChunkWriter(MsgSpecWriter):
     still end with that STATE, and nobody ever sees half a line. A single line that is larger than the pipe is begun
     only when the pipe is empty and its reader has begun to read.
 
+    Args:
+        open_pipe: makes a pipe of a raw file.
+
     Attributes:
         check_time: called while it waits for the reader; raises `Stopped` when there is no time left.
         bytes_written: so far.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, open_pipe: Callable[[BinaryIO], Pipe] = Pipe) -> None:
         super().__init__()
+        self._open_pipe = open_pipe
         self.check_time: Callable[[], None] = no_time_limit
         self.bytes_written = 0
         self._chunk = bytearray()
@@ -94,13 +98,13 @@ class ChunkWriter(MsgSpecWriter):
             self._write_state(self._last_state)
 
     def _write_state(self, line: bytes) -> None:
-        self._last_state = line
         # A run begins with the STATE that it was given. One that is larger than the pipe waits until the reader has
         # shown itself by taking a SCHEMA.
         self._held_back = not self.bytes_written and not self._out().can_hold(len(line))
         if not self._held_back:
             self._write(line, spare=0)
             self._ends_with_state = True
+        self._last_state = line
 
     def flush(self) -> None:
         """Write what has been collected.
@@ -154,7 +158,7 @@ class ChunkWriter(MsgSpecWriter):
         if self._pipe is None or self._stdout is not sys.stdout:
             self._stdout = sys.stdout
             buffer = sys.stdout.buffer
-            self._pipe = Pipe(getattr(buffer, "raw", buffer))
+            self._pipe = self._open_pipe(getattr(buffer, "raw", buffer))
         return self._pipe
 
 
