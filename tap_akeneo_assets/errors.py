@@ -5,6 +5,7 @@ What ends a request, a family or a run is an `AkeneoError`; its `str()` is the o
     AkeneoError
     ├── Fatal            nothing more can be had from this PIM
     ├── Stopped          the run is ending, nothing is wrong
+    ├── OutputLost       what was read cannot be written
     └── RequestFailed    this request is lost for good, others may succeed
         ├── NotFound     404
         ├── Forbidden    403; its text is the same for all resources that are refused for one reason
@@ -39,10 +40,19 @@ class Fatal(AkeneoError):
 
 
 class Stopped(AkeneoError):
-    """The run is ending by a signal; what was asked was not answered, and nothing is known to be wrong."""
+    """The run is ending by a signal; what was asked was not answered, and nothing is known to be wrong.
 
-    def __init__(self, message: str = "A signal ended the run.") -> None:
+    Attributes:
+        signal: its number; 0 where whoever raises this does not know it.
+    """
+
+    def __init__(self, message: str = "A signal ended the run.", *, signal: int = 0) -> None:
         super().__init__(message)
+        self.signal = signal
+
+
+class OutputLost(AkeneoError):
+    """What was read cannot be written, so no STATE may vouch for it: the run ends at once."""
 
 
 class RequestFailed(AkeneoError):

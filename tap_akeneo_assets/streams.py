@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tap_akeneo_assets import schemas
 from tap_akeneo_assets.records.shapes import Shape
+from tap_akeneo_assets.singer.root_stream import RootStream
 from tap_akeneo_assets.singer.stream import AkeneoStream
-from tap_akeneo_assets.singer.tap_base import RootStream
 
 
 class AssetFamilies(RootStream):

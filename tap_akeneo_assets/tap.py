@@ -17,13 +17,15 @@ from singer_sdk.exceptions import ConfigValidationError, MapExpressionError, Str
 from singer_sdk.singerlib import Catalog
 
 from tap_akeneo_assets import settings, streams
-from tap_akeneo_assets.errors import AkeneoError, UnreadableState
+from tap_akeneo_assets.errors import AkeneoError, Stopped, UnreadableState
 from tap_akeneo_assets.extract.extraction import Extraction
 from tap_akeneo_assets.extract.state import Bookmarks, readable
 from tap_akeneo_assets.pim.client import Client
 from tap_akeneo_assets.records.json_body import encode_text
 from tap_akeneo_assets.settings import Settings, WrongSettings, parse_json
-from tap_akeneo_assets.singer.tap_base import AkeneoTap, nothing_more_written
+from tap_akeneo_assets.singer.root_stream import unexpected
+from tap_akeneo_assets.singer.tap_base import AkeneoTap
+from tap_akeneo_assets.singer.writer import output_lost
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -198,10 +200,15 @@ def run(arguments: Sequence[str] | None = None) -> int:
         status = 1 if isinstance(error, click.BadParameter) else error.exit_code
     except (ConfigValidationError, WrongSettings) as error:
         lines, status = list(error.errors if isinstance(error, ConfigValidationError) else error.lines), 1
+    except Stopped as ending:  # before the first record
+        return 128 + ending.signal
     except (AkeneoError, UnreadableState) as error:
         lines, status = [str(error)], 1
     except OSError as error:
-        lines, status = [nothing_more_written(error)], 1
+        lines, status = [str(output_lost(error))], 1
+    except Exception as error:  # a traceback would tell the user nothing
+        lines, status = [unexpected(error)], 1
+        log.debug("The traceback:", exc_info=True)
     for line in lines:
         log.error(line)
     return status

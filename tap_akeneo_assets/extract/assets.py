@@ -200,7 +200,7 @@ class FamilySync:
             # Whatever its bookmark says, which stays as it is.
             listings = code_listings(codes, lambda part: self._run.url_length(self._path, self._parameters(part)))
             return FamilyProgress(self.code, open=list(listings))
-        since = self._run.bookmarks.since(self.code, restrictions, now) if self._assets.incremental else None
+        since = self._run.bookmarks.since(self.code, restrictions, now) if self._assets.is_incremental else None
         self._starts_at_bookmark = since is not None
         since = since or self._settings.start_date
         unfinished = self._run.bookmarks.unfinished(self.code, since, restrictions, now)
@@ -211,7 +211,7 @@ class FamilySync:
 
     def _close(self) -> None:
         progress = self._progress
-        moves = self._assets.incremental and progress.found and not progress.damaged
+        moves = self._assets.is_incremental and progress.found and not progress.damaged
         value = bookmark(progress.newest, progress.began, self._lookback) if moves else None
         self._run.bookmarks.close(progress, value, self._query.restrictions)
         self._is_closed = True
@@ -321,7 +321,7 @@ class FamilySync:
         if self._values.selected:
             infos = await self._attributes_for(records)
             unparsed: set[tuple[str, str]] = set()
-            for record in filter(self._assets.keeps, records):
+            for record in filter(self._assets.passes_map, records):
                 rows += value_rows(record, infos, unparsed)
             self._warn_of_unparsed(unparsed)
         self._progress.add(records)

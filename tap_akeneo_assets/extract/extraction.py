@@ -108,7 +108,7 @@ class Extraction:
     def _after_page(self) -> None:
         if self._tap.stop.is_set():
             raise Stopped
-        if self._tap.dry_run and all(stream.full for stream in self._streams if stream.selected):
+        if self._tap.dry_run and all(stream.has_enough_records for stream in self._streams if stream.selected):
             raise _EnoughRecordsError
         if self._budget.is_due(self._records_written, self._tap.chunk_writer.bytes_written):
             self._checkpoint()

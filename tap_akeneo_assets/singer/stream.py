@@ -17,6 +17,7 @@ from singer_sdk.singerlib.messages import ActivateVersionMessage
 
 from tap_akeneo_assets.errors import DamagedPage, Fatal
 from tap_akeneo_assets.singer.batches import Batches
+from tap_akeneo_assets.singer.counter import RecordCounter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -34,6 +35,8 @@ class AkeneoStream(Stream):
     Attributes:
         path: below the API's root, with `{asset_family_code}` and `{attribute_code}` for encoded codes.
         shape: makes records of the API's items.
+        records: how many it has been given.
+        is_complete: nothing of it had to be left out so far.
     """
 
     path: ClassVar[str] = ""
@@ -44,17 +47,28 @@ class AkeneoStream(Stream):
         super().__init__(tap)
         self.tap = tap
         self.records = 0
-        self.complete = True
+        self.is_complete = True
         self._ending = ExitStack()
+        self._counter = RecordCounter(self.name)
+        self._drops_fields = False
+        self._version: dict[str, int] = {}
+        self._batches: Batches | None = None
 
     def get_records(self, context: Context | None) -> Iterable[dict[str, Any]]:
         """Not used: records come from the loop, through `emit`."""
         raise NotImplementedError(context)
 
     @property
-    def wanted(self) -> bool:
-        """Whether anything has to be read for it: it is selected, or something below it is, and it wants more."""
-        return (self.selected and not self.full) or any(child.wanted for child in self.children)
+    def has_to_be_read(self) -> bool:
+        """Whether records of it are still needed, for itself or for a stream below it."""
+        needs_more = self._is_written and not self.has_enough_records
+        return needs_more or any(child.has_to_be_read for child in self.children)
+
+    @property
+    def has_enough_records(self) -> bool:
+        """Whether a test run has all records of this stream that it asks for."""
+        limit = self.ABORT_AT_RECORD_COUNT
+        return limit is not None and (self.records >= limit or not self._is_written)
 
     @property
     def children(self) -> list[AkeneoStream]:
@@ -62,28 +76,23 @@ class AkeneoStream(Stream):
         return [child for child in self.child_streams if isinstance(child, AkeneoStream)]
 
     @property
-    def full(self) -> bool:
-        """Whether a test run has all records of this stream that it asks for."""
-        return self.ABORT_AT_RECORD_COUNT is not None and self.records >= self.ABORT_AT_RECORD_COUNT
-
-    @property
-    def incremental(self) -> bool:
-        """Whether it goes on from bookmarks."""
+    def is_incremental(self) -> bool:
+        """Whether it begins at bookmarks."""
         return self.replication_method == "INCREMENTAL"
 
     @property
-    def fed(self) -> bool:
-        """Whether records can come to it: no stream map removes a stream above it."""
-        for parent in self.tap.streams.values():
-            if isinstance(parent, AkeneoStream) and type(parent) is self.parent_stream_type:
-                maps = self.tap.mapper.stream_maps.get(parent.name)  # none when the catalog leaves it out
-                return parent.fed and not (maps and isinstance(maps[0], RemoveRecordTransform))
-        return True
+    def _is_written(self) -> bool:
+        """Whether it is selected, and stream maps leave anything of it."""
+        return self.selected and any(not _removes(map_) for map_ in self._maps)
+
+    @property
+    def _maps(self) -> Sequence[StreamMap]:
+        """Its stream maps, that of its own name first; none when the catalog leaves it out."""
+        return self.tap.mapper.stream_maps.get(self.name, ())
 
     def announce(self) -> None:
         """Write the SCHEMA."""
-        if self.fed:
-            self._write_schema_message()
+        self._write_schema_message()
 
     def open(self) -> None:
         """Write the SCHEMA and begin to count."""
@@ -91,18 +100,25 @@ class AkeneoStream(Stream):
             return
         self.announce()
         self._ending.enter_context(self.get_sync_timer())
-        self._counter = self._ending.enter_context(self.get_record_counter())
-        self._fields_are_dropped = not all(self.mask.values())
-        versioned = self.tap.activates_versions and not self.incremental
-        self._version = {"version": self.tap.initialized_at // 1000} if versioned else {}
+        self._ending.enter_context(self._counter)
+        self._drops_fields = not all(self.mask.values())
+        # Rows of incremental runs have a version too: a target built on the SDK never deletes one that has none, and
+        # one that is newer than a full run survives what that run activates.
+        self._version = {"version": self.tap.version} if self.tap.activates_versions else {}
         batch_config = self.get_batch_config(self.config)
         self._batches = Batches(self, batch_config, self._version) if batch_config else None
 
-    def keeps(self, record: dict[str, Any]) -> bool:
-        """Whether the stream's map lets a record, and so what is below it, through."""
-        if self.name not in self.tap.mapper.stream_maps:  # the catalog leaves it out
+    def passes_map(self, record: dict[str, Any]) -> bool:
+        """Whether the streams below it get what belongs to a record.
+
+        A `__filter__` takes what is below a record with it. A map that removes the whole stream removes the stream's
+        own messages only.
+
+        Raises:
+            Fatal: the filter's expression fails.
+        """
+        if not self._maps or _removes(map_ := self._maps[0]):
             return True
-        map_ = self.stream_maps[0]
         try:
             return map_.get_filter_result(record)
         except Exception as error:  # noqa: BLE001  # whatever a user's expression raises
@@ -113,15 +129,18 @@ class AkeneoStream(Stream):
 
         Raises:
             DamagedPage: a record cannot be written.
+            Fatal: an expression of a stream map fails.
+            OutputLost: nothing more can be written.
         """
-        if not self.selected or self.full:
+        if not self.selected or self.has_enough_records:
             return
         if self.ABORT_AT_RECORD_COUNT is not None:
             records = records[: self.ABORT_AT_RECORD_COUNT - self.records]
-        if self._fields_are_dropped:
+        if self._drops_fields:
+            records = [dict(record) for record in records]
             for record in records:
                 pop_deselected_record_properties(record, self.schema, self.mask)
-        for map_ in self.stream_maps:
+        for map_ in self._maps:
             self._write(map_.stream_alias, _mapped(map_, records))
         self.records += len(records)
         self._counter.increment(len(records))
@@ -138,26 +157,31 @@ class AkeneoStream(Stream):
 
     def flush(self) -> None:
         """Write what a STATE would vouch for."""
-        if self.selected and self._batches:
+        if self._batches:
             self._batches.flush()
 
     def activate_version(self) -> None:
-        """Tell the target that rows of earlier versions are gone, if this sync was complete and gave something."""
-        if not (self.selected and self._version and self.complete and self.records):
+        """Tell the target that rows of earlier versions are gone, after a full sync that was complete."""
+        if not self._version or self.is_incremental or not self.is_complete or not self.records:
             return
-        for map_ in self.stream_maps:
-            if not isinstance(map_, RemoveRecordTransform):
-                message = ActivateVersionMessage(stream=map_.stream_alias, version=self._version["version"])
-                self.tap.write_message(message)
+        for map_ in self._maps:
+            if not _removes(map_):
+                self.tap.write_message(ActivateVersionMessage(stream=map_.stream_alias, version=self.tap.version))
 
     def close(self) -> None:
         """Log what was counted."""
         self._ending.close()
 
 
+def _removes(map_: StreamMap) -> bool:
+    return isinstance(map_, RemoveRecordTransform)
+
+
 def _mapped(map_: StreamMap, records: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
     if type(map_) is SameRecordTransform and not map_.flattening_enabled:
         return records
+    if _removes(map_):
+        return ()
     try:
         return [mapped for record in records if (mapped := map_.transform(record)) is not None]
     except Exception as error:  # noqa: BLE001  # whatever a user's expression raises

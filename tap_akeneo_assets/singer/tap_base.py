@@ -1,4 +1,4 @@
-"""The tap that extracts everything through its root stream, and how its run ends."""
+"""What the SDK needs of the tap: signals, endings, settings from the environment."""
 
 from __future__ import annotations
 
@@ -18,56 +18,24 @@ from tap_akeneo_assets.singer.stream import AkeneoStream
 from tap_akeneo_assets.singer.writer import ChunkWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
     from types import FrameType
-
-    from singer_sdk.helpers.types import Context
 
 
 GRACE_SECONDS = 1.0
+"""How long a reader may take, after a signal, for what has been read already."""
+
 LAST_RESORT_SECONDS = 2.5
-
-
-def nothing_more_written(error: OSError) -> str:
-    """The line for the user when stdout takes nothing more."""
-    closed = isinstance(error, BrokenPipeError)
-    reason = "the target has closed its input" if closed else error.strerror or type(error).__name__
-    return f"Nothing more can be written: {reason}."
-
-
-class RootStream(AkeneoStream):
-    """The stream that the SDK syncs, and with it all others."""
-
-    def announce(self) -> None:
-        """Nothing: the SDK has written its SCHEMA."""
-
-    def _sync_records(
-        self,
-        context: Context | None = None,  # noqa: ARG002
-        *,
-        write_messages: bool = True,  # noqa: ARG002
-    ) -> Generator[dict[str, Any], Any, Any]:
-        try:
-            self.tap.failed = not self.tap.extract()
-        except Stopped:
-            self.tap.end_by_signal()
-        except OSError as error:
-            self.logger.error(nothing_more_written(error))  # noqa: TRY400  # there is nothing to trace
-            raise SystemExit(1) from None
-        if self.tap.dry_run:
-            self.tap.end()
-        yield from ()
-
-    def finalize_state_progress_markers(self, state: dict[str, Any] | None = None) -> None:
-        """Nothing is left to finalize: the loop keeps the state; the SDK calls this last, outside of `sync()`."""
-        del state
-        self.tap.end()
+"""When the process leaves after a signal whatever holds it: a container is killed 10 seconds after it."""
 
 
 class AkeneoTap(Tap):
-    """A tap whose root stream extracts everything, and that ends well.
+    """A tap whose root stream extracts everything, and whose process ends within seconds of a signal.
+
+    It is apart from `TapAkeneoAssets` because only the package `singer` touches private names of the SDK.
 
     Attributes:
+        stop: set when the run is to end: whoever waits for a request then gives up.
+        failed: something could not be read.
         state_seconds: how long to wait between two STATE messages.
         state_records: how many records are reason enough to wait no longer.
     """
@@ -82,7 +50,7 @@ class AkeneoTap(Tap):
         self._stop_signal = 0
         self._stopped_at = 0.0
         super().__init__(*args, **kwargs)
-        self.chunk_writer.hurry = lambda: self.stop.is_set() and time.monotonic() > self._stopped_at + GRACE_SECONDS
+        self.chunk_writer.check_time = self._check_time
 
     def extract(self) -> bool:
         """Read all streams and write them; whether everything could be had."""
@@ -105,8 +73,13 @@ class AkeneoTap(Tap):
 
     @property
     def activates_versions(self) -> bool:
-        """Whether full-table streams shall tell targets what is gone."""
+        """Whether rows have versions, so that targets learn at the end of a full-table sync what is gone."""
         return bool(self.config.get("emit_activate_version_messages"))
+
+    @property
+    def version(self) -> int:
+        """When this run began, in seconds: target-postgres keeps versions in 32 bits."""
+        return self.initialized_at // 1000
 
     @property
     def dry_run(self) -> bool:
@@ -122,14 +95,19 @@ class AkeneoTap(Tap):
         if self.failed:
             raise SystemExit(1)
 
+    def _check_time(self) -> None:
+        if self._stop_signal and time.monotonic() > self._stopped_at + GRACE_SECONDS:
+            raise Stopped(signal=self._stop_signal)
+
     def end_by_signal(self) -> NoReturn:
         """Leave at once, with requests still in flight, and the signal in the exit status."""
         logging.shutdown()
         os._exit(128 + self._stop_signal)
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        """Take note of the first signal; the run looks for it between two answers, and while it waits."""
         del frame
-        if self.stop.is_set():
+        if self._stop_signal:
             return
         self._stop_signal = signum
         self._stopped_at = time.monotonic()
