@@ -238,6 +238,10 @@ ASSET_VALUES = _record(
         "media_file_code": _text("Code of the media file (media_file)."),
         "media_url": _text("Full URL (media_link), or the link that shares the file (media_file, SaaS)."),
         "record_code": _text("Code of the reference entity's record (record)."),
+        "linked_asset_codes": _texts(
+            "Codes of the assets linked to, of the attribute's `linked_asset_family_code` "
+            "(asset_family_single_link, asset_family_multiple_links)."
+        ),
         "raw_value": _text("The value's `data` as the PIM sent it, as a JSON text."),
         "asset_updated": _moment("When the asset was last updated; an older row is a value that was removed."),
     }

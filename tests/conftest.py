@@ -37,15 +37,21 @@ class Database:
     folder: Path
     schema: str
 
-    def load(self, output: bytes | int, **config: Any) -> None:  # noqa: ANN401  # settings of any type
-        """Let target-postgres load a tap's output, given as bytes or as a pipe's end."""
+    def load(self, output: bytes | int, *, zone: str | None = "UTC", **config: Any) -> None:  # noqa: ANN401  # settings of any type
+        """Let target-postgres load a tap's output, given as bytes or as a pipe's end.
+
+        `zone` is that of the target's session, the server's own if None: columns have no time zone, and INSERT
+        converts to it.
+        """
         given, pipe = (output, None) if isinstance(output, bytes) else (None, output)
         settings = {
             "sqlalchemy_url": f"postgresql+psycopg://postgres:@/postgres?host={self.folder}",
             "default_target_schema": self.schema,
             **config,
         }
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("TARGET_POSTGRES_")}
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith(("TARGET_POSTGRES_", "PGTZ"))
+        }
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
             json.dump(settings, file)
             file.flush()
@@ -54,10 +60,7 @@ class Database:
                 input=given,
                 stdin=pipe,
                 capture_output=True,
-                env={
-                    **environment,
-                    "PGTZ": "UTC",
-                },  # columns have no time zone: else moments would be those of this machine
+                env={**environment, "PGTZ": zone} if zone else environment,
                 timeout=120,
                 check=False,
             )
