@@ -32,10 +32,12 @@ class Database:
     Attributes:
         folder: where the server's socket is.
         schema: name of the schema.
+        name: of the database that it is in.
     """
 
     folder: Path
     schema: str
+    name: str = "postgres"
 
     def load(self, output: bytes | int, *, zone: str | None = "UTC", **config: Any) -> None:  # noqa: ANN401  # settings of any type
         """Let target-postgres load a tap's output, given as bytes or as a pipe's end.
@@ -45,7 +47,7 @@ class Database:
         """
         given, pipe = (output, None) if isinstance(output, bytes) else (None, output)
         settings = {
-            "sqlalchemy_url": f"postgresql+psycopg://postgres:@/postgres?host={self.folder}",
+            "sqlalchemy_url": f"postgresql+psycopg://postgres:@/{self.name}?host={self.folder}",
             "default_target_schema": self.schema,
             **config,
         }
@@ -69,7 +71,7 @@ class Database:
     def query(self, sql: Query) -> list[dict[str, Any]]:
         """The rows that a query gives."""
         with psycopg.connect(
-            host=str(self.folder), user="postgres", dbname="postgres", options=f"-c search_path={self.schema}"
+            host=str(self.folder), user="postgres", dbname=self.name, options=f"-c search_path={self.schema}"
         ) as connection:
             return connection.cursor(row_factory=psycopg.rows.dict_row).execute(sql).fetchall()
 
