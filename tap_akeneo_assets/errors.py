@@ -7,7 +7,7 @@ What ends a request, a family or a run is an `AkeneoError`; its `str()` is the o
     ├── Stopped          the run is ending, nothing is wrong
     └── RequestFailed    this request is lost for good, others may succeed
         ├── NotFound     404
-        ├── Forbidden    403; its text is the same for all resources of one permission
+        ├── Forbidden    403; its text is the same for all resources that are refused for one reason
         ├── Refused      400 and 422: the PIM does not take this cursor or filter
         └── DamagedPage  an answer that no further try makes good
 
@@ -16,6 +16,7 @@ What pure functions find wrong with data is a `ValueError`; whoever knows where 
     ValueError
     ├── NotJson          a body is no JSON, or only a part of it
     ├── UnusableJson     a body is JSON that cannot be used
+    ├── WrongAnswer      an answer says that it belongs to another request
     ├── UnexpectedShape  data of a shape that the schema does not admit
     ├── PaginationLoop   a listing that repeats itself
     └── UnreadableState  a state that cannot be used
@@ -63,7 +64,7 @@ class NotFound(RequestFailed):
 
 
 class Forbidden(RequestFailed):
-    """403: the connection's role, or the App, lacks a permission, which the message names."""
+    """403: the connection's role, or the App, lacks a permission, or a front server refuses; the message tells."""
 
 
 class Refused(RequestFailed):
@@ -85,6 +86,10 @@ class NotJson(ValueError):
 
 class UnusableJson(ValueError):
     """A body is JSON that cannot be used, however often it is asked for; str() tells why."""
+
+
+class WrongAnswer(ValueError):
+    """An answer says that it belongs to another request: its connection is broken. Asking again helps."""
 
 
 _JSON_KINDS = {

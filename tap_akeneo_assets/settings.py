@@ -171,7 +171,7 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         th.NumberType(exclusive_minimum=0, maximum=MAX_TIMEOUT_SECONDS),
         default=60,
         title="Request timeout",
-        description="How long to wait for a connection and for each read, in seconds.",
+        description="How long to wait for a connection, and for each kilobyte of an answer, in seconds.",
     ),
     th.Property(
         "max_retries",
@@ -315,7 +315,7 @@ class Settings:
 
     api_url: str
     credentials: Credentials
-    question: AssetQuery
+    asset_query: AssetQuery
     families: Sequence[str] | None = None
     asset_codes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     start_date: str | None = None
@@ -342,7 +342,7 @@ class Settings:
         return cls(
             api_url=url,
             credentials=credentials,
-            question=AssetQuery.of(config),
+            asset_query=AssetQuery.of(config),
             families=_families(config, asset_codes),
             asset_codes=asset_codes or {},
             start_date=start_date,
@@ -352,8 +352,7 @@ class Settings:
     @property
     def narrows_assets(self) -> bool:
         """Whether they leave out assets, or values of assets, that the PIM has."""
-        question = self.question
-        return bool(question.search or question.channel or question.locales or self.start_date or self.asset_codes)
+        return bool(self.asset_query.leaves_out or self.start_date or self.asset_codes)
 
 
 def _collect(lines: list[str], part: Any, config: Mapping[str, Any]) -> Any:  # noqa: ANN401  # whatever the part gives

@@ -322,7 +322,7 @@ def test_what_was_pasted_with_a_credential_is_told_once_it_is_refused(name: str,
     assert "hunter2" not in hint
     for reason in (WRONG_CLIENT, "No user found for the given username and password", "No."):
         assert login_refused(422, reason, hint).endswith(hint)
-    assert login_refused(404, "", hint) == login_refused(404, "")
+    assert login_refused(404, "Not Found", hint) == login_refused(404, "Not Found")
 
 
 def test_a_token_may_be_pasted_with_its_quotation_marks() -> None:

@@ -61,7 +61,14 @@ def test_the_streams_are_those_of_the_tap() -> None:
         assert set(stream.primary_keys) <= stream.schema["properties"].keys()
 
 
-def test_every_module_is_in_the_picture() -> None:
+def test_the_map_names_every_module_in_its_room() -> None:
     package = ROOT / "tap_akeneo_assets"
-    modules = {path.name for path in package.glob("*.py") if not path.name.startswith("__")}
-    assert modules == {name for row in table("## Development") for name in re.findall(r"\w+\.py", row)}
+    rooms = {
+        re.sub(r"\W.*", "", room): set(re.findall(r"\w+\.py", text))
+        for room, (text,) in table("## Development").items()
+    }
+    assert rooms.pop("sandbox") == set()
+    folders = {"the": package, **{room: package / room for room in rooms.keys() - {"the"}}}
+    assert folders.keys() == {"the", *(path.parent.name for path in package.glob("*/__init__.py"))} - {"sandbox"}
+    for room, folder in folders.items():
+        assert rooms[room] == {path.name for path in folder.glob("*.py") if not path.name.startswith("__")}

@@ -112,14 +112,14 @@ def made_of(stream: str, body: bytes) -> Records:
     shape_parents = {name: code for name, code in parents.items() if name in KEYS[stream] and name != "code"}
     made = [TAP.stream(stream).shape.record(item, shape_parents)[0] for item in items]
     records: Records = {stream: made}
-    reading = FamilyProgress(FAMILY)
+    progress = FamilyProgress(FAMILY)
     if stream == "asset_attributes":
         for record in made:
             attribute_info(record)
     if stream == "assets":
         for record in made:
             needs_attributes(record)
-            reading.see(record.get("updated"))
+            progress.add([record])
         records["asset_values"] = [row for record in made for row in value_rows(record, None, set())]
     return records
 

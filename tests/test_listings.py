@@ -1,4 +1,4 @@
-"""Laws of questions and listings."""
+"""Laws of asset queries, listings and ranges."""
 
 from __future__ import annotations
 
@@ -11,8 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_akeneo_assets.errors import PaginationLoop
-from tap_akeneo_assets.extract.listings import CURSOR_ROOM, MAX_EMPTY_PAGES, MAX_URL_LENGTH, Listing, code_listings
-from tap_akeneo_assets.extract.ranges import Cutter, quantiles
+from tap_akeneo_assets.extract.listings import (
+    CURSOR_ROOM,
+    MAX_EMPTY_PAGES,
+    MAX_URL_LENGTH,
+    Listing,
+    PageHistory,
+    code_listings,
+)
+from tap_akeneo_assets.extract.ranges import Sample, cut, quantiles
 from tap_akeneo_assets.pim.asset_query import AssetQuery, merge_search
 from tap_akeneo_assets.records.timestamps import to_datetime, to_filter
 
@@ -33,7 +40,7 @@ def test_ranges_give_what_the_whole_gives_and_nothing_twice(
     sample: list[datetime], parts: int, moment: datetime, after: datetime | None
 ) -> None:
     whole = Listing(to_filter(after) if after else None)
-    ranges = whole.cut(quantiles(sample, parts))
+    ranges = cut(whole, quantiles(sample, parts))
     assert sum(gives(part, moment) for part in ranges) == gives(whole, moment)
 
 
@@ -44,16 +51,15 @@ def test_one_moment_cannot_be_cut() -> None:
 @pytest.mark.parametrize("sample_pages", [1, 3])
 def test_a_sample_is_used_once_when_it_is_complete(sample_pages: int) -> None:
     listing = Listing()
-    cutter = Cutter(listing, 16, sample_pages)
+    sample = Sample(listing, 16, sample_pages)
     complete = []
     for page in range(1, 6):
-        listing.check([f"{page}-{number}" for number in range(100)], f"?page={page}")
         moments = {f"{page}-{number}": to_filter(START + timedelta(hours=page * 100 + number)) for number in range(100)}
-        if cutter.see([{"code": code, "updated": updated} for code, updated in moments.items()]):
+        if sample.add([{"code": code, "updated": updated} for code, updated in moments.items()]):
             complete.append(page)
     assert complete == [sample_pages]
-    assert len(cutter.ranges) == 16
-    assert cutter.probe in cutter.ranges
+    assert len(sample.ranges) == 16
+    assert sample.probe in sample.ranges
 
 
 codes = st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=80), max_size=200)
@@ -100,29 +106,20 @@ def test_a_search_keeps_its_form(search: dict[str, object], merged: dict[str, ob
 
 
 @given(st.integers(1, 9), st.booleans())
-def test_a_circle_ends_within_30_requests(length: int, fresh_links: bool) -> None:  # noqa: FBT001
-    listing = Listing()
+def test_a_loop_ends_within_30_requests(length: int, fresh_links: bool) -> None:  # noqa: FBT001
+    history = PageHistory()
     with pytest.raises(PaginationLoop):
         for request in range(30):
             page = request % length
-            listing.check([f"{page}"], f"?cursor={request if fresh_links else page}")
+            history.add([f"{page}"], f"?cursor={request if fresh_links else page}")
 
 
 def test_a_page_that_comes_twice_is_borne_but_not_three_times() -> None:
-    listing = Listing()
+    history = PageHistory()
     for page, link in (("a", "?1"), ("a", "?2"), ("b", "?3"), ("b", "?4")):
-        listing.check([page], link)
+        history.add([page], link)
     with pytest.raises(PaginationLoop):
-        listing.check(["b"], "?5")
-
-
-def test_a_listing_that_begins_anew_has_no_memory_of_pages() -> None:
-    listing = Listing(resumed=True)
-    for _ in range(3):
-        for page in range(9):
-            listing.check([f"{page}"] if page else [], f"?{page}")
-        listing.restart()
-    assert (listing.pages, listing.next, listing.resumed) == (0, None, False)
+        history.add(["b"], "?5")
 
 
 @given(st.integers(2, 300), st.integers(0, 300))
@@ -152,13 +149,13 @@ def test_a_number_of_a_search_is_sent_with_all_its_digits(number: object, sent: 
 
 
 def test_empty_pages_are_borne_but_not_for_ever() -> None:
-    listing = Listing()
+    history = PageHistory()
     for page in range(MAX_EMPTY_PAGES):
-        listing.check([], f"?{page}")
-    listing.check(["asset"], "?x")
+        history.add([], f"?{page}")
+    history.add(["asset"], "?x")
     with pytest.raises(PaginationLoop):
         for page in range(MAX_EMPTY_PAGES + 1):
-            listing.check([], f"?y{page}")
+            history.add([], f"?y{page}")
 
 
 def test_moments_are_read_with_or_without_an_offset() -> None:

@@ -137,7 +137,7 @@ def test_an_unfinished_reading_goes_on_for_a_day_and_for_the_same_question_only(
     again = Bookmarks(kept, lambda _: None).unfinished("shoes", None, {}, NOON + timedelta(hours=23))
     assert again is not None
     assert again.to_state() == {**reading.to_state(), "found": False}  # a sick index gives nothing either
-    assert again.resumed
+    assert all(listing.resumed for listing in again.open)
     for since, asked, now in (
         ("2026-01-01T00:00:00Z", {}, NOON),
         (None, {"channel": "print"}, NOON),

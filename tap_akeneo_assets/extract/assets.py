@@ -1,451 +1,474 @@
-"""The assets of many families on their way, and the values that come with them.
+"""One family's assets being read: its listings, its pages, its end; and the values that come with the assets.
 
 A family is read by one listing or, when it turns out long, by several at once, each with its own range of `updated`.
-Only so many listings are open at once that the state stays small; those with the fewest pages read go first.
+The listing of which the fewest pages have been read goes first.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tap_akeneo_assets import errors
-from tap_akeneo_assets.errors import PaginationLoop
-from tap_akeneo_assets.extract.listings import MAX_URL_LENGTH, Listing, code_listings
-from tap_akeneo_assets.extract.ranges import Cutter
-from tap_akeneo_assets.extract.run import MAX_NAMES, listed
+from tap_akeneo_assets.errors import DamagedPage, NotFound, PaginationLoop, Refused, RequestFailed, UnexpectedShape
+from tap_akeneo_assets.extract.fetcher import page_rank
+from tap_akeneo_assets.extract.listings import MAX_URL_LENGTH, Listing, PageHistory, code_listings
+from tap_akeneo_assets.extract.ranges import Sample
+from tap_akeneo_assets.extract.report import MAX_NAMES
 from tap_akeneo_assets.extract.state import FamilyProgress, bookmark
+from tap_akeneo_assets.extract.written import WrittenAssets, WrittenCodes
 from tap_akeneo_assets.pim.responses import describe
 from tap_akeneo_assets.pim.urls import encode_segment
 from tap_akeneo_assets.records import pages
 from tap_akeneo_assets.records.timestamps import to_filter
-from tap_akeneo_assets.records.values import UnseenFilters, needs_attributes, thin_out, value_rows
+from tap_akeneo_assets.records.values import needs_attributes, thin_out, value_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
 
-    from tap_akeneo_assets.extract.fetcher import Reading, Ticket
-    from tap_akeneo_assets.extract.run import Family, Run
-    from tap_akeneo_assets.extract.state import Bookmarks
+    from tap_akeneo_assets.extract.run import Run
     from tap_akeneo_assets.pim.client import Answer
-    from tap_akeneo_assets.settings import Settings
-    from tap_akeneo_assets.singer.stream import AkeneoStream
+    from tap_akeneo_assets.records.values import AttributeInfo, UnseenFilters
 
+    ComingPage = asyncio.Future[Answer[Any]]
 
-MAX_OPEN_LISTINGS = 64
-RANGES_A_WORKER = 4
+# Ranges differ in length, so several per thread keep all threads busy to the end.
+RANGES_PER_THREAD = 4
+# Few pages make an uneven cut; many delay it. Where threads are idle meanwhile, one page has to do.
 SAMPLE_PAGES = 3
-SAMPLE_PAGES_OF_FEW = 1
-PAGES_WITHOUT_CIRCLE = 6
-PAGES_RANK = 1
-READ_TO_THE_END = "All that were due have been read; the next run reads attributes and options again."
+SAMPLE_PAGES_IF_FEW_FAMILIES = 1
+# So many pages show that a listing does not repeat itself, before more ranges of the family ask for the same.
+PAGES_BEFORE_HELD_RANGES = 6
 
 
-@dataclass(slots=True)
-class Progress:
-    """How far a family's assets have been read in this run."""
-
-    pages: int = 0
-    assets: int = 0
-
-
-class AssetReading:
-    """Reads the assets of families as they are added.
-
-    Args:
-        run: gives answers and takes failures.
-        assets: the stream of assets.
-        values: the stream of their values.
-        settings: the tap's.
-        bookmarks: where families start, and what is kept of them.
-        start_attributes: asks for a family's attributes, and gives the ticket of their answer.
+class FamilyAttributes(NamedTuple):
+    """The attributes of a family.
 
     Attributes:
-        families_are_few: fewer than workers, which would have nothing to do if long families were not cut early.
+        infos: what they tell about values, by code.
+        began: the last second, by the PIM's clock, that was over when they were asked for.
+        whole: none of them was damaged.
     """
 
-    def __init__(  # noqa: PLR0913  # all that it works with
-        self,
-        run: Run,
-        assets: AkeneoStream,
-        values: AkeneoStream,
-        settings: Settings,
-        bookmarks: Bookmarks,
-        *,
-        start_attributes: Callable[[Family], Ticket],
-    ) -> None:
-        self._run = run
-        self._assets = assets
-        self._values = values
-        self._settings = settings
-        self._bookmarks = bookmarks
-        self._start_attributes = start_attributes
-        self.families_are_few = False
-        self._coming: deque[Family] = deque()
-        self._open = 0
-        self._readings: dict[str, FamilyProgress] = {}
-        self._progress: dict[str, Progress] = {}
-        self._next_runs: dict[str, str] = {}
-        self._unseen = UnseenFilters(settings.question.channel, settings.question.locales)
-        self._probes: dict[str, Ticket] = {}
-        self._held: dict[str, list[Listing]] = {}
+    infos: Mapping[str, AttributeInfo]
+    began: datetime | None
+    whole: bool
+
+
+@dataclass(slots=True, eq=False)
+class Family:
+    """A family whose own record has been written.
+
+    Attributes:
+        code: its code.
+        asset_codes: the codes of the only assets to read; None for all.
+        attributes: reads its attributes, once somebody has asked for them; gives None if it cannot.
+    """
+
+    code: str
+    asset_codes: Sequence[str] | None = None
+    attributes: asyncio.Task[FamilyAttributes | None] | None = None
 
     @property
-    def writes_values(self) -> bool:
-        """Whether values are typed in this run, for which attributes may be needed."""
-        return self._values.wanted
+    def path_code(self) -> str:
+        """The code as a segment of a path."""
+        return encode_segment(self.code)
 
-    def add(self, family: Family) -> None:
-        """Read a family's assets when there is room for its listings."""
-        if self._assets.wanted:
-            self._coming.append(family)
-            self._begin_families()
 
-    def keep_open(self) -> None:
-        """Note in the state how far all open families have been read."""
-        for reading in self._readings.values():
-            if reading.began:
-                self._bookmarks.keep_open(reading, self._settings.question.narrowed)
+@dataclass(slots=True, eq=False)
+class OpenListing:
+    """A listing that is being read in this run.
 
-    def outlook(self, family: str) -> str:
-        """How far a family that failed has been read, and what the next run will do, in words that fit several."""
-        progress = self._progress.get(family)
-        if progress is None:
-            return "The next run tries again."
-        pages = "1 page" if progress.pages == 1 else f"{progress.pages} pages"
-        so_far = f"{progress.assets} (from {pages})" if progress.pages else "none"
-        reading = self._readings.get(family)
-        next_run = self._next_runs.get(family) or (_next_run(reading) if reading else READ_TO_THE_END)
-        return f"Assets read in this run: {so_far}. {next_run}"
+    Attributes:
+        listing: what is kept of it between runs.
+        sample: where to cut it; None if it is not to be cut.
+        history: the pages that this run has read of it.
+    """
 
-    def warn_of_unseen_filters(self) -> None:
-        """Warn of a channel and locales of the settings of which no value has been seen."""
-        for setting, names in self._unseen.found().items():
-            self._run.warn(
-                f"The setting `{setting}` names {listed(names)}, but none of the values read in this run has that "
-                f"{'channel' if setting == 'channel' else 'locale'}. Check how the PIM spells it."
+    listing: Listing
+    sample: Sample | None = None
+    history: PageHistory = field(default_factory=PageHistory)
+
+
+class FamilySync:
+    """Reads one family's assets.
+
+    Args:
+        run: what all parts of the run share.
+        family: the family.
+        unseen_filters: takes note of locales and channels seen.
+        load_attributes: gives the task that reads the family's attributes.
+        on_listing_end: called when a listing has ended or failed.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        family: Family,
+        *,
+        unseen_filters: UnseenFilters,
+        load_attributes: Callable[[Family], asyncio.Task[FamilyAttributes | None]],
+        on_listing_end: Callable[[], None],
+    ) -> None:
+        self.code = family.code
+        self._run = run
+        self._report = run.report
+        self._settings = run.settings
+        self._query = run.settings.asset_query
+        self._assets = run.streams.assets
+        self._values = run.streams.asset_values
+        self._family = family
+        self._path = self._assets.path.format(asset_family_code=family.path_code)
+        self._unseen_filters = unseen_filters
+        self._load_attributes = load_attributes
+        self._on_listing_end = on_listing_end
+        self._pages_read = 0
+        self._assets_read = 0
+        self._starts_at_bookmark = False
+        self._is_closed = False
+        self._codes = WrittenCodes()
+        self._written = WrittenAssets()
+        self._progress = self._first_progress()
+        self._tasks = asyncio.TaskGroup()
+        self._running = 0
+        self._probe: ComingPage | None = None
+        self._held_ranges: list[Listing] = []
+
+    @property
+    def open_listings(self) -> int:
+        """How many of its listings are being read; a family that is about to start counts as one."""
+        return max(1, self._running)
+
+    async def read(self) -> None:
+        """Read the family to its end, or until what fails leaves some of its listings unfinished."""
+        progress = self._progress
+        await self._read_listings(progress.open)
+        if progress.open:
+            return
+        if self._family.asset_codes is not None:
+            self._warn_of_missing(self._family.asset_codes)
+            self._is_closed = True
+        elif progress.was_damaged and not progress.damaged:
+            self._report.warn(f"Family {self.code!r}: an interrupted run met damaged data in it; it is read once more.")
+            self._progress = FamilyProgress(self.code, progress.since, open=[Listing(progress.since)])
+            self._written.clear()
+            await self.read()
+        elif progress.cut and not progress.catching_up and progress.began is not None:
+            progress.catching_up = True
+            progress.open.append(
+                Listing(max(filter(None, (progress.since, to_filter(progress.began - self._lookback)))))
             )
-
-    # Families
-
-    def _begin_families(self) -> None:
-        while self._coming and self._open < MAX_OPEN_LISTINGS:
-            self._begin(self._coming.popleft())
-
-    def _begin(self, family: Family) -> None:
-        self._progress[family.code] = Progress()
-        if family.wanted is not None:
-            self._begin_codes(family, family.wanted)
-            return
-        asked, now = self._settings.question.narrowed, self._run.now
-        since = self._bookmarks.since(family.code, asked, now) if self._assets.incremental else None
-        by_bookmark = since is not None
-        since = since or self._settings.start_date
-        reading = self._bookmarks.unfinished(family.code, since, asked, now)
-        if reading is None:
-            reading = FamilyProgress(family.code, since, open=[Listing(since)])
+            self._written.clear()
+            await self.read()
         else:
-            self._run.leave_out(self._assets)
-        reading.by_bookmark = by_bookmark
-        self._begin_reading(family, reading)
+            self._close()
 
-    def _begin_reading(self, family: Family, reading: FamilyProgress) -> None:
-        self._readings[family.code] = reading
-        for listing in reading.open:
-            self._start(family, reading, listing)
+    def keep_progress(self) -> None:
+        """Note in the state how far the family has been read."""
+        if not self._is_closed and self._progress.open and self._progress.began and self._family.asset_codes is None:
+            self._run.bookmarks.keep_open(self._progress, self._query.restrictions)
 
-    def _start(self, family: Family, reading: FamilyProgress, listing: Listing, ticket: Ticket | None = None) -> None:
-        self._open += 1
-        self._run.reader.start(self._guard(family, reading, listing, ticket))
+    def outlook(self) -> str:
+        """How far the family has been read, and what the next run will do, in words that fit several families."""
+        read_pages = "1 page" if self._pages_read == 1 else f"{self._pages_read} pages"
+        so_far = f"{self._assets_read} (from {read_pages})" if self._pages_read else "none"
+        return f"Assets read in this run: {so_far}. {self._next_run()}"
 
-    def _guard(self, family: Family, reading: FamilyProgress, listing: Listing, ticket: Ticket | None) -> Reading:
-        yield from self._run.guard(family.code, [self._assets], self._read(family, reading, listing, ticket))
-        self._open -= 1
-        self._begin_families()
+    def _next_run(self) -> str:
+        if self._family.asset_codes is not None:
+            return "The next run reads the assets of `asset_codes` again."
+        if not self._is_closed and self._progress.can_be_resumed:
+            return "The next run goes on at the unfinished listing."
+        if self._is_closed and not self._progress.damaged:
+            return "All that were due have been read; the next run reads attributes and options again."
+        if self._starts_at_bookmark:
+            return "The next run reads again from the bookmark."
+        return "The next run reads from the beginning."
 
-    def _begin_codes(self, family: Family, codes: Sequence[str]) -> None:
-        """Read only some assets of a family, whole and whatever its bookmark says, which stays as it is."""
-        path = self._path(family)
-        listings = list(code_listings(codes, lambda listing: self._run.url_length(path, self._parameters(listing))))
-        reading = FamilyProgress(family.code, open=listings, wanted=codes)
-        self._next_runs[family.code] = "The next run reads the assets of `asset_codes` again."
-        for listing in listings:
-            self._start(family, reading, listing)
+    # Where to start, and the end
 
-    def _end_listing(self, family: Family, reading: FamilyProgress, listing: Listing) -> None:
-        reading.open.remove(listing)
-        if reading.open:
-            return
-        if reading.wanted is not None:
-            self._warn_of_missing(family, reading.wanted, reading.seen)
-            return
-        if reading.was_damaged and not reading.damaged:
-            self._run.warn(f"Family {family.code!r}: an interrupted run met damaged data in it; it is read once more.")
-            again = FamilyProgress(family.code, reading.since, open=[Listing(reading.since)])
-            again.by_bookmark = reading.by_bookmark
-            self._begin_reading(family, again)
-            return
-        lookback = timedelta(seconds=self._settings.lookback_seconds)
-        if reading.cut and not reading.catching_up and reading.began is not None:
-            reading.catching_up = True
-            reading.written.clear()
-            moved = Listing(max(filter(None, (reading.since, to_filter(reading.began - lookback)))))
-            reading.open.append(moved)
-            self._start(family, reading, moved)
-            return
-        del self._readings[family.code]
-        moves = self._assets.incremental and reading.found and not reading.damaged
-        if reading.damaged:
-            self._next_runs[family.code] = _from_the_start(reading)
-        value = bookmark(reading.newest, reading.began, lookback) if moves else None
-        self._bookmarks.close(reading, value, self._settings.question.narrowed)
+    @property
+    def _lookback(self) -> timedelta:
+        return timedelta(seconds=self._settings.lookback_seconds)
 
-    def _warn_of_missing(self, family: Family, wanted: Sequence[str], seen: set[str]) -> None:
-        spelled = {code.casefold(): code for code in seen}
-        missing = sorted(set(wanted) - seen)
+    def _first_progress(self) -> FamilyProgress:
+        codes, restrictions, now = self._family.asset_codes, self._query.restrictions, self._run.pim_now
+        if codes is not None:
+            # Whatever its bookmark says, which stays as it is.
+            listings = code_listings(codes, lambda part: self._run.url_length(self._path, self._parameters(part)))
+            return FamilyProgress(self.code, open=list(listings))
+        since = self._run.bookmarks.since(self.code, restrictions, now) if self._assets.incremental else None
+        self._starts_at_bookmark = since is not None
+        since = since or self._settings.start_date
+        unfinished = self._run.bookmarks.unfinished(self.code, since, restrictions, now)
+        if unfinished is None:
+            return FamilyProgress(self.code, since, open=[Listing(since)])
+        self._report.leave_out(self._assets)
+        return unfinished
+
+    def _close(self) -> None:
+        progress = self._progress
+        moves = self._assets.incremental and progress.found and not progress.damaged
+        value = bookmark(progress.newest, progress.began, self._lookback) if moves else None
+        self._run.bookmarks.close(progress, value, self._query.restrictions)
+        self._is_closed = True
+
+    def _warn_of_missing(self, codes: Sequence[str]) -> None:
+        spelled = {code.casefold(): code for code in self._codes.codes}
+        missing = sorted(set(codes) - self._codes.codes)
         otherwise = [f"{code!r} is {spelled[code.casefold()]!r}" for code in missing if code.casefold() in spelled]
         if otherwise:
             more = f" and {len(otherwise) - MAX_NAMES} more" if len(otherwise) > MAX_NAMES else ""
-            self._run.warn(
-                f"Family {family.code!r}: the PIM spells some codes of `asset_codes` in another case: "
+            self._report.warn(
+                f"Family {self.code!r}: the PIM spells some codes of `asset_codes` in another case: "
                 f"{', '.join(otherwise[:MAX_NAMES])}{more}."
             )
         if gone := [code for code in missing if code.casefold() not in spelled]:
-            self._run.warn(f"Family {family.code!r} has no assets {', '.join(map(repr, gone))}.")
+            self._report.warn(f"Family {self.code!r} has no assets {', '.join(map(repr, gone))}.")
 
-    # Pages
+    # Listings
 
-    def _read(self, family: Family, reading: FamilyProgress, listing: Listing, ticket: Ticket | None) -> Reading:
-        """Read a listing to its end, or until it is cut into several."""
-        sample_pages = SAMPLE_PAGES_OF_FEW if self.families_are_few else SAMPLE_PAGES
-        cutter = Cutter(listing, RANGES_A_WORKER * self._settings.max_concurrency, sample_pages)
-        may_cut = self._may_cut(reading, listing)
-        coming: Ticket | None = ticket or self._ask_first(family, listing)
-        while coming:
-            # In a frame of its own, a page is let go before the next one is waited for.
-            coming = yield from self._read_page(family, reading, listing, coming, cutter if may_cut else None)
+    async def _read_listings(self, listings: Iterable[Listing]) -> None:
+        async with asyncio.TaskGroup() as self._tasks:
+            for listing in listings:
+                self._start(listing)
 
-    def _read_page(
-        self, family: Family, reading: FamilyProgress, listing: Listing, ticket: Ticket, cutter: Cutter | None
-    ) -> Generator[Ticket, Answer, Ticket | None]:
+    def _start(self, listing: Listing, coming: ComingPage | None = None) -> None:
+        self._running += 1
+        self._tasks.create_task(self._read_listing(OpenListing(listing, self._sample_for(listing)), coming))
+
+    async def _read_listing(self, open_listing: OpenListing, coming: ComingPage | None) -> None:
+        """Read a listing to its end, until it is cut into several, or until it fails."""
+        with self._report.failing(self.code, self._assets):
+            coming = coming or self._fetch_first(open_listing)
+            while coming:
+                coming = await self._read_page(open_listing, coming)
+        self._running -= 1
+        self._on_listing_end()
+
+    async def _read_page(self, open_listing: OpenListing, coming: ComingPage) -> ComingPage | None:
         """Read and write a page, and ask for the next one in between.
 
         Returns:
-            The next page's ticket; none where the listing has come to an end.
+            The next page to come; None if there is none.
         """
+        listing, progress = open_listing.listing, self._progress
         try:
-            answer, data = yield from self._run.answer(ticket)
-        except errors.Refused as refusal:
-            return (yield from self._after_refusal(family, reading, listing, refusal))
-        reading.began = reading.began or answer.began
-        items, link = pages.page_items(data), pages.next_link(data)
-        self._check(listing, items, link)
-        probe = self._probes.pop(family.code, None)
-        if probe and link is None:
-            self._run.reader.drop(probe)
-        if cutter and probe and link and (yield from self._is_long(family, cutter.probe, probe)):
-            records = self._records(family, reading, items)
-            yield from self._write(family, reading, records)
-            self._progress[family.code].pages += 1
-            cutter.written.update((record["code"], record.get("updated")) for record in records)
-            self._cut(family, reading, listing, cutter, probe)
+            answer = await coming
+        except Refused as refusal:
+            return await self._after_refusal(open_listing, refusal)
+        progress.began = progress.began or answer.began
+        items, link = pages.page_items(answer.data), pages.next_link(answer.data)
+        self._add_to_history(open_listing, items, link)
+        sample = open_listing.sample
+        if sample and await self._is_long(sample, has_next=link is not None):
+            records = self._records(items)
+            await self._write_page(records)
+            self._cut(listing, sample, records)
+            self._run.after_page()
             return None
-        goes_on = link is not None and self._goes_on(len(items))
-        too_long = link is not None and self._is_too_long(family, listing, link)
-        coming = self._ask(family, listing, link) if goes_on and not too_long else None
-        records = self._records(family, reading, items)
-        if cutter and coming and reading.began and cutter.see(records):
-            self._probes[family.code] = self._ask(family, cutter.probe)
-        self._run.reader.send()
-        yield from self._write(family, reading, records)
-        self._progress[family.code].pages += 1
-        if too_long and goes_on:
-            yield from self._split(family, reading, listing)
-            return None
-        listing.next = self._run.to_keep(link) if link else None
-        if link is None or listing.pages >= PAGES_WITHOUT_CIRCLE:
-            self._start_held(family, reading)
-        if link is None:
-            self._end_listing(family, reading, listing)
-        return coming
+        is_too_long = link is not None and self._is_url_too_long(listing, link)
+        has_next = link is not None and self._needs_more(len(items))
+        next_page = self._fetch(open_listing, link) if has_next and not is_too_long else None
+        records = self._records(items)
+        if next_page and progress.began and sample and sample.add(records):
+            self._probe = self._fetch(OpenListing(sample.probe))
+        await self._write_page(records)
+        if has_next and is_too_long:
+            await self._split(listing)
+            next_page = None
+        elif link is None:
+            progress.open.remove(listing)
+        else:
+            listing.next = self._run.link_to_keep(link)
+        if link is None or open_listing.history.pages >= PAGES_BEFORE_HELD_RANGES:
+            self._start_held_ranges()
+        self._run.after_page()
+        return next_page
 
-    def _check(self, listing: Listing, items: Sequence[Mapping[str, Any]], link: str | None) -> None:
+    def _add_to_history(self, open_listing: OpenListing, items: Sequence[Mapping[str, Any]], link: str | None) -> None:
         try:
-            listing.check([str(item.get("code")) for item in items], link)
+            open_listing.history.add([str(item.get("code")) for item in items], link)
         except PaginationLoop:
-            listing.next = None  # the next run begins anew, rather than in the circle
+            open_listing.listing.next = None  # the next run reads from the beginning, rather than in the loop
             raise
 
-    def _goes_on(self, coming: int) -> bool:
-        """Whether more than so many further assets are wanted, which only a test run leaves in doubt."""
+    def _needs_more(self, coming: int) -> bool:
+        """Whether more than so many further assets are needed; always, but for a test run."""
         limit = self._assets.ABORT_AT_RECORD_COUNT
         return limit is None or self._assets.records + coming < limit
 
-    def _records(self, family: Family, reading: FamilyProgress, items: Sequence[object]) -> list[dict[str, Any]]:
-        records, whole = self._run.records(self._assets, items, {"asset_family_code": family.code}, family.code)
-        reading.damaged = reading.damaged or not whole
+    # Records
+
+    def _records(self, items: Sequence[object]) -> list[dict[str, Any]]:
+        records, whole = self._run.records(self._assets, items, {"asset_family_code": self.code}, self.code)
+        self._progress.damaged = self._progress.damaged or not whole
         return records
 
-    def _write(self, family: Family, reading: FamilyProgress, records: list[dict[str, Any]]) -> Reading:
-        """Write a page: assets, and the values of those that the stream map of assets lets through."""
-        if self._unseen:
-            self._unseen.see(records)
-        records = reading.fresh(records)
+    async def _write_page(self, records: list[dict[str, Any]]) -> None:
+        await self._write_records(records)
+        self._pages_read += 1
+
+    async def _write_records(self, records: list[dict[str, Any]]) -> None:
+        """Write assets, and the values of those that the stream map of assets lets through."""
+        if self._unseen_filters:
+            self._unseen_filters.see(records)
+        records = (self._written if self._family.asset_codes is None else self._codes).new(records)
         rows: list[dict[str, Any]] = []
-        unparsed: set[tuple[str, str]] = set()
         if self._values.selected:
-            if any(map(needs_attributes, records)):
-                yield from self._wait_for_attributes(family, reading)
-                if not family.attributes_whole and any(
-                    needs_attributes(record, family.attributes or ()) for record in records
-                ):
-                    reading.damaged = True
+            infos = await self._attributes_for(records)
+            unparsed: set[tuple[str, str]] = set()
             for record in filter(self._assets.keeps, records):
-                rows += value_rows(record, family.attributes, unparsed)
-            self._warn_of_unparsed(family, unparsed)
-        for record in records:
-            reading.see(record.get("updated"))
+                rows += value_rows(record, infos, unparsed)
+            self._warn_of_unparsed(unparsed)
+        self._progress.add(records)
         self._assets.emit(records)
         self._values.emit(rows)
-        self._progress[family.code].assets += len(records)
+        self._assets_read += len(records)
 
-    def _warn_of_unparsed(self, family: Family, unparsed: set[tuple[str, str]]) -> None:
+    async def _attributes_for(self, records: Sequence[Mapping[str, Any]]) -> Mapping[str, AttributeInfo] | None:
+        """The attributes that tell how to type the values of some assets; None where the values tell it themselves.
+
+        Raises:
+            DamagedPage: they are needed, and could not be read.
+        """
+        loading = self._family.attributes
+        if not any(map(needs_attributes, records)):
+            known = loading.result() if loading and loading.done() else None
+            return known and known.infos
+        attributes = await self._load_attributes(self._family)
+        if attributes is None:
+            raise DamagedPage("The values cannot be typed, since the attributes could not be read.")
+        # What is saved after the attributes were read must be read again.
+        self._progress.began = min(filter(None, (self._progress.began, attributes.began)), default=None)
+        if not attributes.whole and any(needs_attributes(record, attributes.infos) for record in records):
+            self._progress.damaged = True
+        return attributes.infos
+
+    def _warn_of_unparsed(self, unparsed: set[tuple[str, str]]) -> None:
         for attribute, kind in sorted(unparsed):
-            self._run.warn_once(
-                f"Family {family.code!r}: the attribute {attribute!r} has values that are no {kind}: see `raw_value`.",
-                family.code,
+            self._report.warn_once(
+                f"Family {self.code!r}: the attribute {attribute!r} has values that are no {kind}: see `raw_value`.",
+                self.code,
                 attribute,
             )
 
-    def _wait_for_attributes(self, family: Family, reading: FamilyProgress) -> Reading:
-        """Let the family's attributes be known; what is saved after they were read must be read again."""
-        ticket = self._start_attributes(family)
-        if family.attributes is None:
-            yield ticket
-        if family.attributes is None:
-            raise errors.DamagedPage("The values cannot be typed, since the attributes could not be read.")
-        reading.began = min(filter(None, (reading.began, family.attributes_began)), default=None)
-
     # Refusals
 
-    def _ask_first(self, family: Family, listing: Listing) -> Ticket:
+    def _fetch_first(self, open_listing: OpenListing) -> ComingPage:
         try:
-            return self._ask(family, listing)
-        except errors.DamagedPage:
-            return self._ask_anew(family, listing)
+            return self._fetch(open_listing)
+        except DamagedPage:
+            return self._fetch_from_the_beginning(open_listing)
 
-    def _ask_anew(self, family: Family, listing: Listing) -> Ticket:
-        self._run.warn(f"Family {family.code!r}: an earlier listing cannot be gone on with; it starts anew.")
-        listing.restart()
-        return self._ask(family, listing)
+    def _fetch_from_the_beginning(self, open_listing: OpenListing) -> ComingPage:
+        self._report.warn(
+            f"Family {self.code!r}: an unfinished listing cannot be resumed; reading it from the beginning."
+        )
+        open_listing.listing.restart()
+        open_listing.history = PageHistory()
+        return self._fetch(open_listing)
 
-    def _after_refusal(
-        self, family: Family, reading: FamilyProgress, listing: Listing, refusal: errors.Refused
-    ) -> Generator[Ticket, Answer, Ticket | None]:
+    async def _after_refusal(self, open_listing: OpenListing, refusal: Refused) -> ComingPage | None:
+        listing, is_first_page = open_listing.listing, not open_listing.history.pages
         if listing.resumed and listing.next:
-            return self._ask_anew(family, listing)
-        if listing.codes and not listing.pages and not self._settings.question.search:
-            yield from self._read_one_by_one(family, reading, listing.codes)
-            self._end_listing(family, reading, listing)
+            return self._fetch_from_the_beginning(open_listing)
+        if listing.codes and is_first_page and not self._query.search:
+            await self._read_one_by_one(listing.codes)
+            self._progress.open.remove(listing)
             return None
-        if self._settings.question.narrowed and not listing.pages:
-            settings = ", ".join([*self._settings.question.narrowed, *(["asset_codes"] if listing.codes else [])])
+        if self._query.restrictions and is_first_page:
+            settings = ", ".join([*self._query.restrictions, *(["asset_codes"] if listing.codes else [])])
             answer = describe(refusal.status or 422, refusal.reason)
-            raise errors.RequestFailed(f"The PIM refuses what is asked for by {settings}: {answer}.")
+            raise RequestFailed(f"The PIM refuses what is asked for by {settings}: {answer}.")
         raise refusal
 
-    def _is_too_long(self, family: Family, listing: Listing, link: str) -> bool:
-        """Whether the address of the next page is too long, where fewer codes would make it shorter."""
-        if len(listing.codes) == 1 and self._settings.question.search:
-            return False  # it is no shorter by any other way
-        length = self._run.url_length(self._path(family), self._parameters(listing), link) if listing.codes else 0
-        return length >= MAX_URL_LENGTH
+    def _is_url_too_long(self, listing: Listing, link: str) -> bool:
+        """Whether the URL of the next page is too long, where fewer codes would make it shorter."""
+        if not listing.codes or (len(listing.codes) == 1 and self._query.search):
+            return False
+        return self._run.url_length(self._path, self._parameters(listing), link) >= MAX_URL_LENGTH
 
-    def _split(self, family: Family, reading: FamilyProgress, listing: Listing) -> Reading:
-        """Ask anew for the codes that have not come yet, instead of following a link that is too long."""
-        left = [code for code in listing.codes if code not in reading.seen]
+    async def _split(self, listing: Listing) -> None:
+        """Ask for the codes that have not come yet by new listings, instead of following a link that is too long."""
+        left = [code for code in listing.codes if code not in self._codes.codes]
         if len(listing.codes) == 1:
-            yield from self._read_one_by_one(family, reading, left)
+            await self._read_one_by_one(left)
         else:
             parts = listing.split(left)
-            reading.open += parts
+            self._progress.open += parts
             for part in parts:
-                self._start(family, reading, part)
-        self._end_listing(family, reading, listing)
+                self._start(part)
+        self._progress.open.remove(listing)
 
-    def _read_one_by_one(self, family: Family, reading: FamilyProgress, codes: Sequence[str]) -> Reading:
+    async def _read_one_by_one(self, codes: Sequence[str]) -> None:
         """Before 7.0 there is no filter on codes, nor a way to thin out the values of one asset."""
-        path, question = self._path(family), self._settings.question
-        tickets = [self._run.ask(f"{path}/{encode_segment(code)}", rank=(PAGES_RANK, 0)) for code in codes]
-        for code, ticket in zip(codes, tickets, strict=True):
+        answers = [self._run.fetch(f"{self._path}/{encode_segment(code)}", rank=page_rank(0)) for code in codes]
+        for code, answer in zip(codes, answers, strict=True):
             try:
-                _, data = yield from self._run.answer(ticket)
-            except errors.NotFound:
+                item = pages.item((await answer).data, code)
+            except NotFound:
                 continue
-            records = self._records(family, reading, [pages.item(data, code)])
+            records = self._records([item])
             for record in records:
                 if record.get("values"):
-                    record["values"] = thin_out(record["values"], question.channel, question.locales)
-            yield from self._write(family, reading, records)
+                    record["values"] = thin_out(record["values"], self._query.channel, self._query.locales)
+            await self._write_records(records)
+            self._run.after_page()
 
     # Cutting a long listing
 
-    def _may_cut(self, reading: FamilyProgress, listing: Listing) -> bool:
-        """Whether several listings could be faster than this one."""
-        return self._settings.max_concurrency > 1 and not reading.cut and not listing.resumed and not listing.codes
+    def _sample_for(self, listing: Listing) -> Sample | None:
+        """What finds where to cut a listing; None where several listings would not be faster."""
+        if self._settings.max_concurrency == 1 or self._progress.cut or listing.resumed or listing.codes:
+            return None
+        sample_pages = SAMPLE_PAGES_IF_FEW_FAMILIES if self._run.families_are_few else SAMPLE_PAGES
+        return Sample(listing, RANGES_PER_THREAD * self._settings.max_concurrency, sample_pages)
 
-    def _is_long(self, family: Family, part: Listing, probe: Ticket) -> Generator[Ticket, Answer, bool]:
-        """Whether the listing of one range, asked for as a probe, has more than a page, which is not the same again."""
-        try:
-            _, first = yield from self._run.answer(probe)
-            link = pages.next_link(first)
-            if link is None:
-                return False
-            _, second = yield from self._run.answer(self._ask(family, part, link))
-            return pages.page_items(second) != pages.page_items(first)
-        except errors.Fatal:
-            raise
-        except (errors.RequestFailed, errors.UnexpectedShape):
+    async def _is_long(self, sample: Sample, *, has_next: bool) -> bool:
+        """Whether a listing is worth cutting: its probe has more than a page, and not the same one again."""
+        if self._probe is None:
             return False
+        if has_next:
+            with suppress(RequestFailed, UnexpectedShape):
+                first = (await self._probe).data
+                link = pages.next_link(first)
+                if link is not None:
+                    second = (await self._fetch(OpenListing(sample.probe), link)).data
+                    if pages.page_items(second) != pages.page_items(first):
+                        return True
+        self._probe = None
+        return False
 
-    def _cut(self, family: Family, reading: FamilyProgress, listing: Listing, cutter: Cutter, probe: Ticket) -> None:
-        reading.cut = True
-        reading.written |= cutter.written
-        reading.open.remove(listing)
-        reading.open += cutter.ranges
-        first = cutter.ranges[: self._settings.max_concurrency]
-        self._held[family.code] = [part for part in cutter.ranges if part not in first and part is not cutter.probe]
-        self._start(family, reading, cutter.probe, probe)
+    def _cut(self, listing: Listing, sample: Sample, records: Iterable[Mapping[str, Any]]) -> None:
+        """Read a listing by ranges from here on; most of them wait until the first ones turn out to be sound."""
+        self._written.add(sample.written)
+        self._written.add({record["code"]: record.get("updated") for record in records})
+        self._progress.cut = True
+        self._progress.open.remove(listing)
+        self._progress.open += sample.ranges
+        first = sample.ranges[: self._settings.max_concurrency]
+        self._held_ranges = [part for part in sample.ranges if part not in first and part is not sample.probe]
+        self._start(sample.probe, self._probe)
+        self._probe = None
         for part in first:
-            if part is not cutter.probe:
-                self._start(family, reading, part)
+            if part is not sample.probe:
+                self._start(part)
 
-    def _start_held(self, family: Family, reading: FamilyProgress) -> None:
-        """Start the ranges that were held back until the first ones showed that they do not go in circles."""
-        for part in self._held.pop(family.code, ()):
-            self._start(family, reading, part)
+    def _start_held_ranges(self) -> None:
+        """Start the ranges that waited until the first ones showed that they do not repeat themselves."""
+        ranges, self._held_ranges = self._held_ranges, []
+        for listing in ranges:
+            self._start(listing)
 
     # Requests
 
-    def _ask(self, family: Family, listing: Listing, link: str | None = None) -> Ticket:
-        rank = (PAGES_RANK, listing.pages)
-        return self._run.ask(self._path(family), self._parameters(listing), link or listing.next, rank=rank)
+    def _fetch(self, open_listing: OpenListing, link: str | None = None) -> ComingPage:
+        listing, rank = open_listing.listing, page_rank(open_listing.history.pages)
+        return self._run.fetch(self._path, self._parameters(listing), link or listing.next, rank=rank)
 
     def _parameters(self, listing: Listing) -> dict[str, str]:
-        return self._settings.question.parameters(listing.conditions)
-
-    def _path(self, family: Family) -> str:
-        return self._assets.path.format(asset_family_code=family.path_code)
-
-
-def _next_run(reading: FamilyProgress) -> str:
-    """What the run after this one will do with a family that was not read to its end."""
-    return "The next run goes on at the unfinished listing." if reading.goes_on else _from_the_start(reading)
-
-
-def _from_the_start(reading: FamilyProgress) -> str:
-    if reading.by_bookmark:
-        return "The next run reads again from the bookmark."
-    return "The next run reads from the beginning."
+        return self._query.parameters(listing.conditions)

@@ -1,213 +1,155 @@
-"""Reading ahead: many readings at once, each a plain generator, on a bounded number of threads.
+"""At most N requests in flight, the lowest rank first.
 
-A *reading* is a generator that asks for pages and waits for them:
+A coroutine that reads something asks for it and awaits the answer; whoever reads ahead asks first and awaits later:
 
-    ticket = reader.ask(Request(path))
-    answer = yield ticket
+    coming = fetcher.fetch("/asset-families", rank=FAMILIES, read=decode)
+    ...
+    answer = await coming
 
-What a reading has asked for and not waited for when it ends is dropped, unless another one waits for it.
-
-Workers do nothing but wait on sockets. Everything else, the readings included, runs on the thread that calls
-`Reader.run`, so what a reading writes needs no lock, and an error surfaces in the reading that asked, when it waits
-for that answer.
+Worker threads do nothing but ask the PIM and decode. Everything else runs on the thread of the event loop, so what a
+coroutine writes needs no lock.
 """
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 import itertools
-import queue
-from collections import deque
+import weakref
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
 
     from tap_akeneo_assets.pim.client import Answer
-    from tap_akeneo_assets.pim.responses import Retry
+
+Rank: TypeAlias = tuple[int, int]
+Read: TypeAlias = "Callable[[bytes], Any]"
+
+# Families first, so that there is work for all threads. Attributes are as urgent as a family's first page where values
+# wait for them.
+FAMILIES: Rank = (0, 0)
+ATTRIBUTES_FOR_VALUES: Rank = (1, 0)
+WHEN_THREADS_ARE_FREE: Rank = (2, 0)
+
+# A page is decoded to about ten times its bytes; two per thread are enough to keep all threads busy.
+ANSWERS_PER_THREAD = 2
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
 
-MAX_WAITING_BYTES = 64 * 1024 * 1024
-TICK_SECONDS = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What to ask for: a path below the API's root, encoded, with its query; the lowest rank goes first."""
-
-    path: str
-    query: str = ""
-    rank: tuple[int, ...] = (0,)
+def page_rank(pages_read: int) -> Rank:
+    """The rank of a page of assets: the listing of which the fewest pages have been read goes first."""
+    return 1, pages_read
 
 
 class Getter(Protocol):
-    """The part of the client that a reader needs."""
+    """The part of the client that the fetcher needs."""
 
-    def get(self, path: str, query: str, *, after: Retry | None = None, failures: int = 0) -> Answer:
+    def get(self, path: str, query: str, *, read: Read) -> Answer[Any]:
         """Answer a request, or raise what stands in its way."""
 
 
-@dataclass(slots=True, eq=False)
-class Ticket:
-    """A request on its way: `yield` it to wait for its answer; any number of readings may."""
+@dataclass(slots=True)
+class _Request:
+    """What to ask for; what nobody holds the answer of any more need not be asked for."""
 
-    request: Request
-    failures: int = 0
-    after: Retry | None = None
-    outcome: Answer | Exception | None = None
-    size: int = 0
-    waiting: list[Reading] = field(default_factory=list)
-    owner: Reading | None = None
-    dropped: bool = False
+    path: str
+    query: str
+    read: Read
+    answer: weakref.ref[asyncio.Future[Answer[Any]]]
 
 
-Reading: TypeAlias = "Generator[Ticket, Answer, Any]"
+class Fetcher:
+    """Sends requests from a bounded number of threads; to be made and used on the thread of a running event loop.
 
-
-class Reader:
-    """Runs readings until all have ended, with at most `max_concurrency` requests in flight.
+    Answers that somebody holds are bounded too: while there are many, one request at a time is in flight.
 
     Args:
-        client: answers requests; called from worker threads.
+        client: answers requests; called from several threads.
         max_concurrency: the number of requests in flight.
-        tick: called on the running thread between answers and at least every 0.2 s; what it raises ends the run.
     """
 
-    def __init__(self, client: Getter, max_concurrency: int, tick: Callable[[], None]) -> None:
+    def __init__(self, client: Getter, max_concurrency: int) -> None:
         self._client = client
         self._max_concurrency = max_concurrency
-        self._tick = tick
+        self._max_answers = ANSWERS_PER_THREAD * max_concurrency
+        self._loop = asyncio.get_running_loop()
         self._pool = ThreadPoolExecutor(max_concurrency, thread_name_prefix="akeneo")
-        self._asked: list[tuple[tuple[int, ...], int, Ticket]] = []
+        self._queue: list[tuple[Rank, int, _Request]] = []
         self._order = itertools.count()
-        self._arrivals: queue.SimpleQueue[tuple[Ticket, Answer | Exception]] = queue.SimpleQueue()
-        self._ready: deque[tuple[Reading, Ticket | None]] = deque()
-        self._waiting: set[Reading] = set()
-        self._running: Reading | None = None
-        self._unclaimed: dict[Reading | None, set[Ticket]] = {}
         self._in_flight = 0
-        self._waiting_bytes = 0
+        self._answers = 0
+        self._answer_bytes = 0
 
-    def start(self, reading: Reading) -> None:
-        """Let a reading begin, as soon as the running one waits."""
-        self._ready.append((reading, None))
+    def fetch(self, path: str, query: str = "", *, rank: Rank, read: Read) -> asyncio.Future[Answer[Any]]:
+        """Ask for something when its turn comes.
 
-    def begin(self, reading: Reading) -> None:
-        """Let a reading begin at once, ahead of the running one, so that what it waits for comes to it first."""
-        self._resume(reading, None)
+        Args:
+            path: below the API's root, encoded.
+            query: encoded, without `?`.
+            rank: the lowest goes first; of equal ones the first.
+            read: reads the body, on a worker thread; see `Client.get`.
 
-    def ask(self, request: Request) -> Ticket:
-        """Ask ahead: the request is sent when its turn comes, whether or not anybody waits for it yet."""
-        ticket = Ticket(request, owner=self._running)
-        self._unclaimed.setdefault(self._running, set()).add(ticket)
-        self._enqueue(ticket)
-        return ticket
-
-    def drop(self, ticket: Ticket) -> None:
-        """Give up an answer that nobody will wait for: it is not asked for any more, or let go when it comes."""
-        ticket.dropped = True
-        self._claim(ticket)
-
-    def ask_again(self, ticket: Ticket, after: Retry) -> None:
-        """Ask once more, by the client's rule for retries, since the answer was of no use."""
-        ticket.failures += 1
-        ticket.after = after
-        ticket.outcome = None
-        ticket.dropped = False
-        self._enqueue(ticket)
-
-    def run(self) -> None:
-        """Drive all readings to their end.
-
-        Raises:
-            Exception: whatever a reading or the tick lets through; readings still open are abandoned then.
+        Returns:
+            The answer to come; awaiting it raises what `Client.get` raises. Drop it if nobody will await it: then it
+            is not asked for.
         """
+        answer: asyncio.Future[Answer[Any]] = self._loop.create_future()
+        request = _Request(path, query, read, weakref.ref(answer))
+        heapq.heappush(self._queue, (rank, next(self._order), request))
+        self._send()
+        return answer
+
+    def close(self) -> None:
+        """Send nothing more; requests in flight end by themselves."""
+        self._queue.clear()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _send(self) -> None:
+        while self._queue and self._in_flight < self._max_concurrency and self._has_room():
+            *_, request = heapq.heappop(self._queue)
+            if request.answer() is not None:
+                self._in_flight += 1
+                self._pool.submit(self._get, request)
+
+    def _has_room(self) -> bool:
+        # Whoever holds an answer may wait for another request, so there must always be one.
+        return not self._in_flight or (self._answers < self._max_answers and self._answer_bytes < MAX_ANSWER_BYTES)
+
+    def _get(self, request: _Request) -> None:
+        """Answer a request, on a worker thread."""
+        outcome: Answer[Any] | BaseException
         try:
-            while self._ready or self._asked or self._in_flight:
-                self._tick()
-                while self._ready:
-                    self._resume(*self._ready.popleft())
-                self.send()
-                self._receive()
-        finally:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            # Python would close them in an order that makes it complain.
-            for reading in self._waiting:
-                reading.close()
-
-    def _enqueue(self, ticket: Ticket) -> None:
-        heapq.heappush(self._asked, (ticket.request.rank, next(self._order), ticket))
-        self.send()
-
-    def send(self) -> None:
-        """Send what has been asked for, lowest rank first, as far as workers are free."""
-        while (
-            self._asked
-            and self._in_flight < self._max_concurrency
-            and (self._waiting_bytes < MAX_WAITING_BYTES or not self._in_flight)
-        ):
-            *_, ticket = heapq.heappop(self._asked)
-            if ticket.dropped:
-                continue
-            self._in_flight += 1
-            self._pool.submit(self._get, ticket)
-
-    def _get(self, ticket: Ticket) -> None:
-        """Answer a ticket, on a worker's thread."""
-        request = ticket.request
-        outcome: Answer | Exception
-        try:
-            outcome = self._client.get(request.path, request.query, after=ticket.after, failures=ticket.failures)
-        except Exception as error:  # noqa: BLE001  # it is raised where the answer is waited for
+            outcome = self._client.get(request.path, request.query, read=request.read)
+        except BaseException as error:  # noqa: BLE001  # it is raised where the answer is awaited
             outcome = error
-        self._arrivals.put((ticket, outcome))
+        with suppress(RuntimeError):  # the loop is closed: the run has ended
+            self._loop.call_soon_threadsafe(self._arrive, request, outcome)
 
-    def _receive(self) -> None:
-        if not self._in_flight:
-            return
-        try:
-            ticket, outcome = self._arrivals.get(timeout=TICK_SECONDS)
-        except queue.Empty:
-            return
+    def _arrive(self, request: _Request, outcome: Answer[Any] | BaseException) -> None:
         self._in_flight -= 1
-        if ticket.dropped:
-            return
-        ticket.outcome = outcome
-        if not isinstance(outcome, Exception):
-            ticket.size = len(outcome.body)
-            self._waiting_bytes += ticket.size
-        waiting, ticket.waiting = ticket.waiting, []
-        self._ready.extend((reading, ticket) for reading in waiting)
+        answer = request.answer()
+        if answer is None or answer.cancelled():
+            pass
+        elif isinstance(outcome, BaseException):
+            answer.set_exception(outcome)
+            answer.exception()  # so that asyncio does not complain if nobody comes to await it
+        else:
+            self._answers += 1
+            self._answer_bytes += outcome.size
+            weakref.finalize(answer, self._release, outcome.size).atexit = False
+            answer.set_result(outcome)
+        self._send()
 
-    def _resume(self, reading: Reading, ticket: Ticket | None) -> None:
-        self._waiting.discard(reading)
-        outer, self._running = self._running, reading
-        try:
-            while ticket is None or ticket.outcome is not None:
-                ticket = self._advance(reading, ticket)
-        except StopIteration:
-            for asked in self._unclaimed.pop(reading, ()):
-                if not asked.waiting:
-                    self.drop(asked)
-            return
-        finally:
-            self._running = outer
-        ticket.waiting.append(reading)
-        self._waiting.add(reading)
+    def _release(self, size: int) -> None:
+        """An answer is not held any more; any thread may be the one that notices."""
+        with suppress(RuntimeError):  # the loop is closed: the run has ended
+            self._loop.call_soon_threadsafe(self._make_room, size)
 
-    def _advance(self, reading: Reading, ticket: Ticket | None) -> Ticket:
-        if ticket is None or ticket.outcome is None:
-            return next(reading)
-        self._claim(ticket)
-        if isinstance(ticket.outcome, Exception):
-            return reading.throw(ticket.outcome)
-        return reading.send(ticket.outcome)
-
-    def _claim(self, ticket: Ticket) -> None:
-        """An answer is made use of, or given up: it does not wait any more."""
-        self._waiting_bytes -= ticket.size
-        ticket.size = 0
-        if ticket.owner in self._unclaimed:
-            self._unclaimed[ticket.owner].discard(ticket)
+    def _make_room(self, size: int) -> None:
+        self._answers -= 1
+        self._answer_bytes -= size
+        self._send()

@@ -1,14 +1,12 @@
-"""How a family's assets are asked for: questions, the listings that answer them, and where to cut a long one.
+"""A family's assets as listings: filters, cursors, and how a listing that repeats itself is noticed. Pure.
 
-Pure: nothing here asks the PIM. A *question* is what the settings narrow; a *listing* is one filter on it and how far
-its pages have been read; its place between two pages is the server's own `next` link.
+A *listing* is one filter on a family's assets and the server's own `next` link to the page to come.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -21,25 +19,26 @@ if TYPE_CHECKING:
     from tap_akeneo_assets.pim.asset_query import Conditions
 
 
+# What web servers and proxies of the field accept with room to spare; many refuse 8,000.
 MAX_URL_LENGTH = 4_000
 # Later pages carry a cursor too. Those of search_after are two short values; this is several times as much.
 CURSOR_ROOM = 500
+# Where the search index knows assets that the database has lost, pages come empty; more than this in a row never end.
 MAX_EMPTY_PAGES = 25
-# Two pages in a row may hold the same one item, listed twice; a third that brings nothing new is a circle.
+# Two pages in a row may hold the same one item, listed twice; a third that brings nothing new is a loop.
 MAX_REPEATED_PAGES = 1
 
 
 @dataclass(slots=True)
 class Listing:
-    """One filter on a list, and how far its pages have been read.
+    """One filter on a family's assets, and the page that comes next.
 
     Attributes:
         updated_after: only what was updated in a later second, `2026-01-31T10:00:00Z`.
         updated_before: only what was updated in an earlier second.
         codes: only these codes; empty for all.
-        next: the server's own link (path and query) to the page to come; none before the first.
-        resumed: it goes on where an earlier run stopped.
-        pages: how many pages this run has read.
+        next: the server's own link (path and query) to the page to come; None before the first page.
+        resumed: an earlier run has read its first pages.
     """
 
     updated_after: str | None = None
@@ -47,10 +46,6 @@ class Listing:
     codes: Sequence[str] = ()
     next: str | None = None
     resumed: bool = False
-    pages: int = 0
-    _seen: set[int] = field(default_factory=set)
-    _empty_pages: int = 0
-    _repeated_pages: int = 0
 
     @property
     def conditions(self) -> Conditions:
@@ -64,41 +59,12 @@ class Listing:
             conditions["code"] = [{"operator": "IN", "value": list(self.codes)}]
         return conditions
 
-    def check(self, codes: Sequence[str], link: str | None) -> None:
-        """Take note of a page that was read.
-
-        Nothing in the API guards against a `next` that repeats itself, be it with the same cursor or with a fresh one
-        for the same items. Empty pages are no proof of that, since they occur where index and database disagree, nor is
-        one page that repeats another, since an item may be listed twice; but several of either in a row are.
-
-        Args:
-            codes: of the page's items.
-            link: the page's `next`.
-
-        Raises:
-            PaginationLoop: this page, or the link it gives, has been seen before.
-        """
-        self.pages += 1
-        self._empty_pages = 0 if codes else self._empty_pages + 1
-        if self._empty_pages > MAX_EMPTY_PAGES:
-            raise PaginationLoop(f"{self._empty_pages} empty pages in a row")
-        page, link_again = hash(tuple(codes)), bool(link) and hash(link) in self._seen
-        if codes:
-            self._repeated_pages = self._repeated_pages + 1 if page in self._seen else 0
-        if self._repeated_pages > MAX_REPEATED_PAGES or (link_again and self._repeated_pages):
-            raise PaginationLoop("the same items come again")
-        if link_again:
-            raise PaginationLoop("a `next` link comes again")
-        self._seen.update([page] if codes else [], [hash(link)] if link else [])
-
     def restart(self) -> None:
-        """Begin anew, with no memory of pages: they will come again."""
+        """Start again at the first page."""
         self.next, self.resumed = None, False
-        self.pages = self._empty_pages = self._repeated_pages = 0
-        self._seen.clear()
 
     def split(self, codes: Sequence[str]) -> list[Listing]:
-        """Split what is left of a listing of codes whose next page has too long an address.
+        """Split the rest of a listing of codes, when the URL of its next page is too long.
 
         Args:
             codes: those of its codes that have not come yet.
@@ -108,24 +74,6 @@ class Listing:
         """
         size = max(1, len(self.codes) // 2)
         return [Listing(codes=tuple(codes[start : start + size])) for start in range(0, len(codes), size)]
-
-    def cut(self, cuts: Sequence[datetime]) -> list[Listing]:
-        """Cut it into listings that together give what it gives, each with its own range of `updated`.
-
-        Ranges touch without a gap: the API's `<` and `>` leave out the whole second that they name.
-
-        Args:
-            cuts: moments between the ranges, ascending.
-
-        Returns:
-            One listing more than cuts; the outer ones as open as this one.
-        """
-        lower = [self.updated_after, *(to_filter(cut - timedelta(seconds=1)) for cut in cuts)]
-        upper = [*(to_filter(cut) for cut in cuts), self.updated_before]
-        return [
-            Listing(_latest(after, self.updated_after), _earliest(before, self.updated_before))
-            for after, before in zip(lower, upper, strict=True)
-        ]
 
     def to_state(self) -> dict[str, str]:
         """What the state keeps of it."""
@@ -147,23 +95,56 @@ class Listing:
         return cls(after, before, next=kept.get("next"), resumed=True)
 
 
-def _latest(first: str | None, second: str | None) -> str | None:
-    return max(filter(None, (first, second)), default=None)
+class PageHistory:
+    """The pages that this run has read of one listing.
 
+    Attributes:
+        pages: how many.
+    """
 
-def _earliest(first: str | None, second: str | None) -> str | None:
-    return min(filter(None, (first, second)), default=None)
+    def __init__(self) -> None:
+        self.pages = 0
+        self._seen: set[int] = set()
+        self._empty_in_a_row = 0
+        self._repeated_in_a_row = 0
+
+    def add(self, codes: Sequence[str], link: str | None) -> None:
+        """Add a page.
+
+        Nothing in the API guards against a `next` that repeats itself, be it with the same cursor or with a fresh one
+        for the same items. An empty page is no proof, since index and database may disagree; nor is one page that
+        repeats another, since an item may be listed twice. Several of either in a row are.
+
+        Args:
+            codes: of the page's items.
+            link: the page's `next`.
+
+        Raises:
+            PaginationLoop: the listing repeats itself.
+        """
+        self.pages += 1
+        self._empty_in_a_row = 0 if codes else self._empty_in_a_row + 1
+        if self._empty_in_a_row > MAX_EMPTY_PAGES:
+            raise PaginationLoop(f"{self._empty_in_a_row} empty pages in a row")
+        page, is_link_known = hash(tuple(codes)), bool(link) and hash(link) in self._seen
+        if codes:
+            self._repeated_in_a_row = self._repeated_in_a_row + 1 if page in self._seen else 0
+        if self._repeated_in_a_row > MAX_REPEATED_PAGES or (is_link_known and self._repeated_in_a_row):
+            raise PaginationLoop("the same items come again")
+        if is_link_known:
+            raise PaginationLoop("a `next` link comes again")
+        self._seen.update([page] if codes else [], [hash(link)] if link else [])
 
 
 def code_listings(codes: Iterable[str], length_of: Callable[[Listing], int]) -> Iterator[Listing]:
-    """Listings for some codes, each with as many as its URL can bear.
+    """Listings for some codes, each with as many as its URL can hold.
 
     Args:
         codes: of the assets wanted.
         length_of: the length of a listing's URL in characters, which grows by the same amount a code.
 
     Returns:
-        Listings whose URL is shorter than `MAX_URL_LENGTH` by the room for a cursor, if that is possible at all.
+        Listings whose URL is shorter than `MAX_URL_LENGTH` by the room for a cursor; one code alone may be longer.
     """
     batch: list[str] = []
     room = MAX_URL_LENGTH - CURSOR_ROOM - length_of(Listing(codes=("",)))

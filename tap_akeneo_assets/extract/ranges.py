@@ -2,61 +2,100 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tap_akeneo_assets.records.timestamps import to_datetime
+from tap_akeneo_assets.extract.listings import Listing
+from tap_akeneo_assets.records.timestamps import to_datetime, to_filter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
 
-    from tap_akeneo_assets.extract.listings import Listing
-
-
+# Two ranges would gain little: what moves between ranges has to be read once more at the end.
 MIN_RANGES = 3
 
 
-def quantiles(moments: Sequence[datetime], parts: int) -> list[datetime]:
-    """Moments that cut a sample into about equal parts; fewer, or none, where it holds few different ones."""
-    ordered = sorted(moments)
+def quantiles(timestamps: Sequence[datetime], parts: int) -> list[datetime]:
+    """Timestamps that cut a sample into about equal parts.
+
+    Args:
+        timestamps: the sample, in any order, not empty.
+        parts: how many parts to aim at.
+
+    Returns:
+        Whole seconds, ascending: `parts - 1` of them, or fewer where the sample holds few different ones.
+    """
+    ordered = sorted(timestamps)
     cuts = {ordered[len(ordered) * part // parts].replace(microsecond=0) for part in range(1, parts)}
     return sorted(cuts - {ordered[0].replace(microsecond=0)})
 
 
-class Cutter:
-    """Finds where to cut a long listing, from the sample of `updated` that its first pages give.
+def cut(listing: Listing, cuts: Sequence[datetime]) -> list[Listing]:
+    """Cut a listing into several that together give what it gives, each with its own range of `updated`.
+
+    Ranges touch without a gap: the API's `<` and `>` leave out the whole second that they name.
+
+    Args:
+        listing: the one to cut.
+        cuts: timestamps between the ranges, ascending.
+
+    Returns:
+        One listing more than cuts; the outer ones as open as the listing itself.
+    """
+    lower = [listing.updated_after, *(to_filter(cut - timedelta(seconds=1)) for cut in cuts)]
+    upper = [*(to_filter(cut) for cut in cuts), listing.updated_before]
+    return [
+        Listing(_latest(after, listing.updated_after), _earliest(before, listing.updated_before))
+        for after, before in zip(lower, upper, strict=True)
+    ]
+
+
+class Sample:
+    """The `updated` of the assets on a listing's first pages: where to cut the listing.
 
     Args:
         listing: the one to cut.
         parts: how many ranges to aim at.
-        sample_pages: how many pages the sample has.
+        pages: how many pages the sample has.
+
+    Attributes:
+        written: `updated` of the assets in it, by code.
+        ranges: what the listing is cut into, once the sample is complete.
     """
 
-    def __init__(self, listing: Listing, parts: int, sample_pages: int) -> None:
+    def __init__(self, listing: Listing, parts: int, pages: int) -> None:
         self._listing = listing
         self._parts = parts
-        self._sample_pages = sample_pages
+        self._pages_missing = pages
         self.written: dict[str, str | None] = {}
         self.ranges: list[Listing] = []
 
-    def see(self, records: Iterable[Mapping[str, Any]]) -> bool:
-        """Take note of a page of the listing.
+    def add(self, assets: Iterable[Mapping[str, Any]]) -> bool:
+        """Add the assets of the listing's next page, unless the sample is complete.
 
         Returns:
-            Whether it is time to learn, by the probe, if the listing is worth cutting: the sample is complete, and
-            spread over some time. A bulk import, one timestamp for all assets, cannot be cut; nor can anything on a
-            PIM before 6.0, which shows no `updated`.
+            Whether the sample has just become complete and shows where to cut. An import that gave all assets one
+            timestamp cannot be cut, nor can anything on a PIM before 6.0, which shows no `updated`.
         """
-        if self._listing.pages > self._sample_pages:
+        if not self._pages_missing:
             return False
-        self.written.update((record["code"], record.get("updated")) for record in records)
-        sample = [to_datetime(updated) for updated in self.written.values() if updated]
-        if self._listing.pages < self._sample_pages or not sample or len(sample) < len(self.written):
+        self._pages_missing -= 1
+        self.written.update((asset["code"], asset.get("updated")) for asset in assets)
+        timestamps = [to_datetime(updated) for updated in self.written.values() if updated]
+        if self._pages_missing or not timestamps or len(timestamps) < len(self.written):
             return False
-        self.ranges = self._listing.cut(quantiles(sample, self._parts))
+        self.ranges = cut(self._listing, quantiles(timestamps, self._parts))
         return len(self.ranges) >= MIN_RANGES
 
     @property
     def probe(self) -> Listing:
-        """The range to ask for first, to learn whether the listing is long."""
+        """The range to read first: if it has one page only, the listing is too short to be cut."""
         return self.ranges[len(self.ranges) // 2]
+
+
+def _latest(first: str | None, second: str | None) -> str | None:
+    return max(filter(None, (first, second)), default=None)
+
+
+def _earliest(first: str | None, second: str | None) -> str | None:
+    return min(filter(None, (first, second)), default=None)

@@ -1,219 +1,155 @@
-"""What all parts of a run share: its talk with the PIM, its families, and what failed."""
+"""What all parts of a run share: its settings and streams, its requests, and what it has to report."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tap_akeneo_assets import errors
-from tap_akeneo_assets.errors import PaginationLoop
-from tap_akeneo_assets.extract.fetcher import Reader, Request
-from tap_akeneo_assets.pim.responses import REST_ROOT, Retry
-from tap_akeneo_assets.pim.urls import encode_segment, next_query, path_and_query
+from tap_akeneo_assets.errors import DamagedPage, UnexpectedShape, UnusableJson, WrongAnswer
+from tap_akeneo_assets.extract.report import Report
+from tap_akeneo_assets.pim.responses import REST_ROOT
+from tap_akeneo_assets.pim.urls import is_other_resource, next_query
 from tap_akeneo_assets.records import json_body
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+    import asyncio
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
     from logging import Logger
 
-    from tap_akeneo_assets.extract.fetcher import Reading, Ticket
+    from tap_akeneo_assets.extract.fetcher import Fetcher, Rank
+    from tap_akeneo_assets.extract.state import Bookmarks
     from tap_akeneo_assets.pim.client import Answer, Client
-    from tap_akeneo_assets.records.values import AttributeInfo
+    from tap_akeneo_assets.settings import Settings
     from tap_akeneo_assets.singer.stream import AkeneoStream
 
 
-MAX_NAMES = 20
+class Streams(NamedTuple):
+    """The streams of the tap, in the order of their SCHEMA messages."""
 
-
-@dataclass(slots=True)
-class Family:
-    """A family on its way.
-
-    Attributes:
-        code: its code.
-        attributes: its attributes by code, once somebody has read them.
-        attributes_ticket: their answer.
-        attributes_began: the last second, by the PIM's clock, that was over when they were asked for.
-        attributes_whole: none of them had to be left out because it was damaged.
-        wanted: the codes of the only assets to read; none for all.
-    """
-
-    code: str
-    wanted: Sequence[str] | None = None
-    attributes: Mapping[str, AttributeInfo] | None = None
-    attributes_ticket: Ticket | None = None
-    attributes_began: datetime | None = None
-    attributes_whole: bool = True
-
-    @property
-    def path_code(self) -> str:
-        """The code as a segment of a path."""
-        return encode_segment(self.code)
+    asset_attributes: AkeneoStream
+    asset_families: AkeneoStream
+    asset_values: AkeneoStream
+    assets: AkeneoStream
+    attribute_options: AkeneoStream
 
 
 class Records(NamedTuple):
-    """What has been made of a page's items: one record per code; `whole` where no item is damaged."""
+    """The records made of a page's items, one per code; `whole` if no item was damaged."""
 
     records: list[dict[str, Any]]
     whole: bool
 
 
 class Run:
-    """One run's talk with the PIM.
+    """One run.
 
     Args:
-        client: answers requests.
-        max_concurrency: the number of requests in flight.
+        client: asks the PIM.
+        fetcher: sends what is asked for, in order.
+        settings: the tap's.
+        streams: the tap's.
+        bookmarks: of `assets`, moved as families end.
         logger: takes warnings.
-        tick: called between answers; what it raises ends the run.
+        after_page: called when something has been written, and its progress noted; what it raises ends the run.
 
     Attributes:
-        reader: runs readings.
-        now: the PIM's clock, as far as it has told.
-        failures: messages by family code; `""` for what belongs to no family.
+        pim_now: the PIM's clock, as far as its answers have told.
+        families_are_few: there are fewer families than threads, so that long ones are cut early.
+        report: what went wrong.
     """
 
-    def __init__(self, client: Client, max_concurrency: int, logger: Logger, tick: Callable[[], None]) -> None:
-        self.reader = Reader(client, max_concurrency, tick)
-        self.now: datetime | None = None
-        self.failures: dict[str, list[str]] = {}
+    def __init__(  # noqa: PLR0913  # all that it brings together
+        self,
+        *,
+        client: Client,
+        fetcher: Fetcher,
+        settings: Settings,
+        streams: Streams,
+        bookmarks: Bookmarks,
+        logger: Logger,
+        after_page: Callable[[], None],
+    ) -> None:
+        self.settings = settings
+        self.streams = streams
+        self.bookmarks = bookmarks
+        self.after_page = after_page
+        self.report = Report(logger)
+        self.pim_now: datetime | None = None
+        self.families_are_few = False
         self._client = client
-        self._logger = logger
-        self._warned: set[tuple[str, ...]] = set()
+        self._fetcher = fetcher
 
-    def answer(self, ticket: Ticket) -> Generator[Ticket, Answer, tuple[Answer, Any]]:
-        """Wait for a page.
-
-        Returns:
-            The answer, and what its body says.
-
-        Raises:
-            RequestFailed: there is no answer that can be used.
-        """
-        while True:
-            answer = yield ticket
-            self.now = answer.date or self.now
-            try:
-                data, warnings = json_body.decode(answer.body)
-            except errors.NotJson as error:
-                self.reader.ask_again(ticket, Retry(f"200 with a body that is not JSON ({error})"))
-                continue
-            except errors.UnusableJson as error:
-                raise errors.DamagedPage(f"The PIM's answer to {ticket.request.path} cannot be used: {error}") from None
-            for warning in warnings:
-                self.warn_once(f"The PIM's answer to {ticket.request.path}: {warning}", warning)
-            return answer, data
-
-    def ask(
-        self, path: str, parameters: Mapping[str, str] | None = None, link: str | None = None, *, rank: tuple[int, ...]
-    ) -> Ticket:
-        """Ask for something, ahead of time.
+    def fetch(
+        self, path: str, parameters: Mapping[str, str] | None = None, link: str | None = None, *, rank: Rank
+    ) -> asyncio.Future[Answer[Any]]:
+        """Ask for a page or an item.
 
         Args:
             path: below the API's root, encoded.
-            parameters: of the query, which hold whatever the link says.
-            link: the server's `next` of the page before, if it is a further page that is wanted.
+            parameters: of the query; they hold whatever the link says.
+            link: the server's `next` of the page before; None for the first page.
             rank: the lowest goes first.
 
+        Returns:
+            The answer to come, with its body decoded; awaiting it raises `AkeneoError`.
+
         Raises:
-            DamagedPage: the link leads nowhere.
+            DamagedPage: the link leads to another resource.
         """
         if link:
             self._client.warn_of_other_host(link)
-        return self.reader.ask(Request(path, next_query(parameters or {}, path, link or ""), rank))
+        remarks: list[str] = []
 
-    def to_keep(self, link: str) -> str | None:
-        """A link as the state keeps it, its path and query; none where it holds a secret."""
-        kept = path_and_query(link)
-        return kept if self._client.redactor.clean(kept) == kept else None
+        def read(body: bytes) -> Any:  # noqa: ANN401  # JSON
+            try:
+                data, remarks[:] = json_body.decode(body)
+            except UnusableJson as error:
+                raise DamagedPage(f"The PIM's answer to {path} cannot be used: {error}") from None
+            if is_other_resource(path, data):
+                raise WrongAnswer("its link to itself leads elsewhere")
+            return data
+
+        def note(answer: asyncio.Future[Answer[Any]]) -> None:
+            if answer.cancelled() or answer.exception():
+                return
+            self.pim_now = answer.result().date or self.pim_now
+            for remark in remarks:
+                self.report.warn_once(f"The PIM's answer to {path}: {remark}", remark)
+
+        answer = self._fetcher.fetch(path, next_query(parameters or {}, path, link or ""), rank=rank, read=read)
+        answer.add_done_callback(note)
+        return answer
+
+    def link_to_keep(self, link: str) -> str | None:
+        """A link as the state keeps it, its path and query; None where it holds a secret."""
+        return self._client.link_to_keep(link)
 
     def url_length(self, path: str, parameters: Mapping[str, str], link: str = "") -> int:
-        """How long the address of a request is, in characters; the link is the `next` of the page before.
+        """How long the URL of a request is, in characters; the link is the `next` of the page before.
 
         Raises:
-            DamagedPage: the link leads nowhere.
+            DamagedPage: the link leads to another resource.
         """
         return len(f"{self._client.api_url}{REST_ROOT}{path}?{next_query(parameters, path, link)}")
 
     def records(
         self, stream: AkeneoStream, items: Iterable[object], parents: Mapping[str, str], family: str
     ) -> Records:
-        """Make records of a page's items; one that is damaged fails the family and leaves the others alone.
+        """Make records of a page's items; one that is damaged fails its family and leaves the others alone.
 
-        Of items of one code, which a page should not have, the last one counts.
+        Of several items with one code, which a page should not have, the last one counts.
         """
         records: dict[str, dict[str, Any]] = {}
         whole = True
         for item in items:
             try:
                 record, remarks = stream.shape.record(item, parents)
-            except errors.UnexpectedShape as error:
+            except UnexpectedShape as error:
                 code = item.get("code") if isinstance(item, dict) else None
-                self.fail(family or str(code or ""), f"{stream.name} {code!r}: {error}", stream)
+                self.report.fail(family or str(code or ""), f"{stream.name} {code!r}: {error}", stream)
                 whole = False
                 continue
             for remark in remarks:
-                self.warn_once(f"{stream.name}: {remark}.", stream.name, remark)
+                self.report.warn_once(f"{stream.name}: {remark}.", stream.name, remark)
             records[record["code"]] = record
         return Records(list(records.values()), whole)
-
-    def guard(self, family: str, streams: Sequence[AkeneoStream], reading: Reading) -> Reading:
-        """A reading whose failure fails its family, and nothing else."""
-        try:
-            yield from reading
-        except errors.NotFound as error:
-            self.warn(f"Family {family!r}: {error} It is passed over in this run.")
-            self.leave_out(*streams)
-        except errors.Fatal:
-            raise
-        except (errors.RequestFailed, errors.UnexpectedShape, PaginationLoop) as error:
-            self.fail(family, str(error), *streams)
-
-    def fail(self, family: str, message: str, *streams: AkeneoStream) -> None:
-        """Note that a family could not be read whole."""
-        self.failures.setdefault(family, []).append(message)
-        self.leave_out(*streams)
-
-    def leave_out(self, *streams: AkeneoStream) -> None:
-        """Note that something of these streams, and so of those below them, is not read in this run."""
-        for stream in streams:
-            stream.complete = False
-            self.leave_out(*stream.children)
-
-    def warn(self, message: str) -> None:
-        """Log a warning."""
-        self._logger.warning(message)
-
-    def warn_once(self, message: str, *subject: str) -> None:
-        """Log a warning unless there was one about the same subject."""
-        if subject not in self._warned:
-            self._warned.add(subject)
-            self.warn(message)
-
-
-def failure_lines(failures: Mapping[str, Sequence[str]], outlook: Callable[[str], str]) -> list[str]:
-    """What to tell of the families that failed: a line each, or one for all of which the same is to be told.
-
-    Args:
-        failures: messages by family code; `""` for what belongs to no family.
-        outlook: how far a family has been read, and what the next run will do.
-    """
-    by_message: dict[str, list[str]] = {}
-    for family, messages in failures.items():
-        message = messages[0]
-        if family:
-            message = f"{message if message.endswith(('.', '?', '!')) else message + '.'} {outlook(family)}"
-        by_message.setdefault(message, []).append(family)
-    lines = []
-    for message, families in by_message.items():
-        names = [family for family in families if family]
-        subject = f"{'Family' if len(names) == 1 else 'Families'} {listed(names)} failed: " if names else ""
-        lines.append(subject + message)
-    return lines
-
-
-def listed(names: Sequence[str]) -> str:
-    """Some names for a message, quoted; of many only the first."""
-    shown = ", ".join(map(repr, names[:MAX_NAMES]))
-    return shown + (f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else "")

@@ -9,6 +9,7 @@ import math
 import re
 import threading
 from dataclasses import dataclass, field, fields
+from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeAlias
 
 from tap_akeneo_assets.errors import Fatal, RequestFailed
@@ -18,8 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
+# The PIM's own default (https://api.akeneo.com/documentation/authentication.html).
 DEFAULT_LIFETIME_SECONDS = 3600.0
+# A request may wait that long between getting its token and being judged by it.
 MAX_MARGIN_SECONDS = 30.0
+# A sound answer has some 300 bytes.
+MAX_GRANT_BYTES = 64 * 1024
 
 _QUOTATION_MARKS = "\"'`\u00b4\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb"
 # Zero-width space and byte order mark: what `isspace` leaves out.
@@ -95,6 +100,8 @@ class Grant:
         `expires_in` may be of any length on premises; one that is absent or makes no sense counts as the default hour:
         a token that ends sooner is renewed when it is refused.
         """
+        if len(body) > MAX_GRANT_BYTES:
+            return None
         try:
             answer = json.loads(body)
         except (ValueError, RecursionError):
@@ -152,14 +159,14 @@ class Tokens:
             if self._refusal is not None:
                 # Each waiting thread would ask anew, and wrong logins by the dozen get accounts locked.
                 raise Fatal(self._refusal)
-            asked_at = self._monotonic()
+            began = self._monotonic()
             try:
                 grant = self._renew(self._credentials)
             except Fatal as error:
                 self._refusal = str(error)
                 raise
             margin = min(MAX_MARGIN_SECONDS, grant.lifetime / 4)
-            self._held = grant, asked_at + grant.lifetime - margin
+            self._held = grant, began + grant.lifetime - margin
             return grant.access_token
 
     def _current(self, stale: str | None) -> str | None:
@@ -185,19 +192,21 @@ class Tokens:
                 {"grant_type": "password", "username": credentials.username, "password": credentials.password},
             )
         except RequestFailed as error:
+            if not error.reason:
+                raise Fatal(str(error)) from error
             raise Fatal(login_refused(error.status or 0, error.reason, stray_ends(credentials))) from error
 
 
 def login_refused(status: int, reason: str, hint: str = "") -> str:
-    """What to do about a login that was refused: the line for the user.
+    """What to do about a login that the PIM refuses: the line for the user.
 
     Args:
         status: the token route's status.
-        reason: the PIM's own message; "" if the answer held none, which then was not the PIM's.
+        reason: the PIM's own message.
         hint: what looks odd about the credentials, from `stray_ends`.
     """
     answer = describe(status, reason)
-    if status in (404, 405) or not reason:
+    if status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
         return f"The token route answers {answer}, as no PIM would: check api_url, and what stands in front of the PIM."
     stripped = "If they are right, a web server in front of the PIM may strip the Authorization header."
     if "client" in reason.lower():
@@ -207,14 +216,20 @@ def login_refused(status: int, reason: str, hint: str = "") -> str:
     return f"The PIM refuses client_id, client_secret, username or password: {answer}. {stripped}{hint}"
 
 
-def token_refused(credentials: Credentials, reason: str) -> str:
-    """The line for the user when the PIM keeps answering 401.
+def token_refused(credentials: Credentials, reason: str, refuser: str = "") -> str:
+    """The line for the user when a token keeps being answered with 401.
 
     Args:
         credentials: what the token was got for.
         reason: the PIM's own message, or "".
+        refuser: who refuses, if the answer is not the PIM's.
     """
-    answer = describe(401, reason)
+    answer = describe(HTTPStatus.UNAUTHORIZED, reason)
+    if refuser:
+        return (
+            f"{answer}, not by the PIM but by {refuser}. If it wants a login of its own: api_url must be reachable "
+            "without one. If not, the token was revoked or is wrong, or the Authorization header is stripped on its way."
+        )
     if isinstance(credentials, AppToken):
         advice = f"It was revoked or is wrong: connect the App anew for another.{stray_ends(credentials)}"
         return f"The PIM refuses access_token: {answer}. {advice}"

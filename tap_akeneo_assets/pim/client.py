@@ -1,7 +1,8 @@
-"""The HTTP client that all streams share: one origin, one token, one gate, one rule for retries. It gives bytes."""
+"""The HTTP client that all streams share: one origin, one token, one rate limit, one retry loop."""
 
 from __future__ import annotations
 
+import http.client
 import json
 import logging
 import math
@@ -10,17 +11,19 @@ import random
 import re
 import threading
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies
 
-from tap_akeneo_assets.errors import AkeneoError, DamagedPage, Fatal, RequestFailed, Stopped
+from tap_akeneo_assets.errors import AkeneoError, DamagedPage, Fatal, NotJson, RequestFailed, WrongAnswer
 from tap_akeneo_assets.pim.auth import Credentials, Grant, Tokens, token_refused
+from tap_akeneo_assets.pim.bodies import CHUNK_BYTES, Bodies, TooLarge, first_part
+from tap_akeneo_assets.pim.connections import Connections
+from tap_akeneo_assets.pim.failures import judge_failure
 from tap_akeneo_assets.pim.rate_limit import Clock, RateLimiter
 from tap_akeneo_assets.pim.redaction import Redactor
 from tap_akeneo_assets.pim.responses import (
@@ -29,22 +32,22 @@ from tap_akeneo_assets.pim.responses import (
     Denied,
     RequestInfo,
     Retry,
-    back_off,
-    http_date,
+    is_good,
     judge_answer,
-    judge_failure,
 )
-from tap_akeneo_assets.pim.urls import base_url, is_loopback, other_host
+from tap_akeneo_assets.pim.urls import base_url, is_loopback, other_host, path_and_query, values_in
+from tap_akeneo_assets.pim.waits import back_off, http_date
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-MAX_BODY_BYTES = 256 * 1024 * 1024
-CHUNK_BYTES = 256 * 1024
-MAX_CONNECTIONS = 10
+# A token may be refused because it ended meanwhile, and its successor too on a PIM of several nodes; a third refusal in
+# a row has another reason.
 MAX_DENIALS = 3
+# A shorter text may stand in a page by chance; the PIM's tokens have 86 characters.
 MIN_ECHO_CHARACTERS = 16
+# Each of these has taken a minute or more: if nothing at all is answered by then, the rest of the run is in vain.
 LOST_IN_A_ROW = 4
 
 JSON_HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
@@ -52,19 +55,23 @@ MEDIA_HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity"}
 
 _PRINTABLE = re.compile(r"[\x20-\x7e]*")
 
+T = TypeVar("T")
+
 logger = logging.getLogger(__name__)
 
 
-class Answer(NamedTuple):
+class Answer(NamedTuple, Generic[T]):
     """A good answer.
 
     Attributes:
-        body: the bytes, decompressed.
+        data: what its body says.
+        size: of the body, decompressed, in bytes.
         date: the PIM's clock when it answered, if it tells.
         elapsed: seconds that the try which succeeded took, waits before it not counted.
     """
 
-    body: bytes
+    data: T
+    size: int
     date: datetime | None
     elapsed: float
 
@@ -74,7 +81,7 @@ class Answer(NamedTuple):
         return self.date and self.date - timedelta(seconds=math.ceil(self.elapsed) + 1)
 
 
-Outcome: TypeAlias = Answer | Retry | AkeneoError
+Outcome: TypeAlias = Answer[T] | Retry | AkeneoError
 
 
 class Client:
@@ -88,10 +95,10 @@ class Client:
         api_url: the PIM's address, as `base_url` takes it.
         credentials: a connection's or an App's.
         user_agent: the `User-Agent` header.
-        request_timeout_seconds: for connecting and for each read.
-        max_retries: tries after the first, a request.
+        request_timeout_seconds: for connecting, and for each kilobyte of an answer.
+        max_retries: tries after the first, per request.
         max_requests_per_second: for all threads together; 0 for no limit.
-        stop: set when the run is to end; whoever waits then, or is between two reads, raises `Stopped`.
+        stop: set when the run is to end; whoever waits then, also for an answer, raises `Stopped`.
         redactor: learns every secret and token; its own if none is given.
         clock: the time, for tests.
         random: gives numbers from 0 to 1, for the jitter.
@@ -126,10 +133,10 @@ class Client:
         self._stop = stop or threading.Event()
         self._clock = clock or Clock(self._stop)
         self._random = random
-        self._gate = RateLimiter(self._clock, max_requests_per_second)
+        self._rate_limiter = RateLimiter(self._clock, max_requests_per_second)
         self._tokens = Tokens(credentials, self._ask_for_token, self._clock.monotonic)
-        # An adapter alone does what is wanted of a Session and nothing more.
-        self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=MAX_CONNECTIONS)
+        self._connections = Connections(self._stop)
+        self._bodies = Bodies(self._check_stop)
         self._proxies: dict[str, str] = get_environ_proxies(self.api_url, no_proxy=None)
         self.redactor.add(*(password for url in self._proxies.values() if (password := urlsplit(url).password)))
         self._verify: bool | str = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
@@ -141,45 +148,53 @@ class Client:
         self._answered = False
         self._lost_in_a_row = 0
 
-    def get(self, path: str, query: str = "", *, after: Retry | None = None, failures: int = 0) -> Answer:
+    def get(self, path: str, query: str = "", *, read: Callable[[bytes], T]) -> Answer[T]:
         """Ask for something until there is a good answer or no hope of one.
 
         Args:
             path: below `/api/rest/v1`, beginning with a slash, percent-encoded.
             query: encoded, without `?`.
-            after: what was wrong with the last answer to the same request, if the caller found it of no use.
-            failures: how often that happened already; counts as tries.
+            read: gives what a body says; called once for each answer that may be good. It raises `NotJson` or
+                `WrongAnswer` if another try may help, and any other `AkeneoError` if none does.
 
         Returns:
-            The answer: JSON by its first and last character, or a media file's bytes.
+            The answer, read.
 
         Raises:
             RequestFailed: this request is lost.
             Fatal: all others are too.
             Stopped: the run is ending.
         """
-        asked = RequestInfo("GET", self.api_url, REST_ROOT + path)
-        url = f"{asked.url}?{query}" if query else asked.url
+        request_info = RequestInfo("GET", self.api_url, REST_ROOT + path)
+        url = f"{request_info.url}?{query}" if query else request_info.url
         refused: list[str] = []
 
-        def attempt() -> Outcome:
-            outcome = self._try_with_token(asked, url, refused)
+        def attempt() -> Outcome[T]:
+            outcome = self._try_with_token(request_info, url, refused, read)
             if isinstance(outcome, Denied) and len(refused) == 1 and self._tokens.token(refused[0]) != refused[0]:
-                outcome = self._try_with_token(asked, url, refused)
+                outcome = self._try_with_token(request_info, url, refused, read)
             if not isinstance(outcome, Denied) or len(refused) < min(MAX_DENIALS, self._max_retries + 1):
                 return outcome
-            line = token_refused(self._credentials, outcome.message)
-            if asked.concerns_all or not self._takes_token():
+            line = token_refused(self._credentials, outcome.message, outcome.refuser)
+            if request_info.is_needed_by_all or not self._takes_token():
                 return Fatal(line)
-            return RequestFailed(f"{asked}: {line}", status=401, reason=outcome.message)
+            return RequestFailed(f"{request_info}: {line}", status=401, reason=outcome.message)
 
-        answer = self._until_answered(asked, attempt, after, failures)
+        answer = self._until_answered(request_info, attempt)
         with self._lock:
             self._lost_in_a_row = 0
         return answer
 
+    def link_to_keep(self, link: str) -> str | None:
+        """A link as the state may keep it: its path and query; None if it holds a secret.
+
+        Only a whole value of a parameter, or a whole segment of the path, is a secret: a password may be a common word.
+        """
+        kept = path_and_query(link)
+        return None if any(map(self.redactor.is_secret, values_in(kept))) else kept
+
     def warn_of_other_host(self, href: str) -> None:
-        """Warn, once a host, of a link that leads to another host than the PIM's; it is not followed there."""
+        """Warn, once per host, of a link that leads to another host than the PIM's; it is not followed there."""
         host = other_host(self.api_url, href)
         if host is not None:
             host = self.redactor.clean(host)
@@ -187,33 +202,26 @@ class Client:
 
     def close(self) -> None:
         """Close connections that are not in use."""
-        self._adapter.close()
+        self._connections.close()
 
     def _ask_for_token(self, authorization: str, grant_request: Mapping[str, str]) -> Grant:
-        asked = RequestInfo("POST", self.api_url, TOKEN_PATH)
+        request_info = RequestInfo("POST", self.api_url, TOKEN_PATH)
         headers = {"Authorization": authorization, "Content-Type": "application/json", **JSON_HEADERS}
         body = json.dumps(grant_request).encode()
-        grants: list[Grant] = []
 
-        def attempt() -> Outcome:
-            outcome = self._try(asked, lambda: self._request("POST", asked.url, headers, body))
-            if not isinstance(outcome, Answer):
-                return outcome
-            grant = Grant.parse(outcome.body)
-            if grant is None:
-                return Retry("200 without a token in it")
-            self.redactor.add_tokens(grant.access_token, grant.refresh_token)
-            grants.append(grant)
-            return outcome
+        def attempt() -> Outcome[Grant | None]:
+            outcome = self._try(
+                request_info, lambda: self._request("POST", request_info.url, headers, body), Grant.parse
+            )
+            return Retry("200 without a token in it") if isinstance(outcome, Answer) and not outcome.data else outcome
 
-        self._until_answered(asked, attempt, None, 0)
-        return grants[0]
+        grant = self._until_answered(request_info, attempt).data
+        assert grant is not None  # noqa: S101  # an answer without one is tried again
+        self.redactor.add_tokens(grant.access_token, grant.refresh_token)
+        return grant
 
-    def _until_answered(
-        self, asked: RequestInfo, attempt: Callable[[], Outcome], after: Retry | None, failures: int
-    ) -> Answer:
-        if after is not None:
-            self._wait(asked, after, max(1, failures))
+    def _until_answered(self, request_info: RequestInfo, attempt: Callable[[], Outcome[T]]) -> Answer[T]:
+        failures = 0
         while True:
             outcome = attempt()
             if isinstance(outcome, Answer):
@@ -221,38 +229,40 @@ class Client:
             if isinstance(outcome, AkeneoError):
                 raise outcome
             failures += 1
-            self._wait(asked, outcome, failures)
+            self._wait(request_info, outcome, failures)
 
-    def _wait(self, asked: RequestInfo, retry: Retry, failures: int) -> None:
+    def _wait(self, request_info: RequestInfo, retry: Retry, failures: int) -> None:
         if failures > self._max_retries:
-            raise self._gave_up(asked, retry, failures)
+            raise self._gave_up(request_info, retry, failures)
         if self._lost_in_a_row >= LOST_IN_A_ROW and not self._is_alive():
             raise Fatal(
                 f"The PIM at {self.api_url} answers no more: {self._lost_in_a_row} requests in a row ran out of tries; "
-                f"the last answer, to {asked}: {retry.reason}."
+                f"the last answer, to {request_info}: {retry.reason}."
             )
         wait = back_off(failures, retry.after, self._random)
         tries = self._max_retries + 1
-        logger.warning("%s: %s; waiting %.1f s before try %d of %d", asked, retry.reason, wait, failures + 1, tries)
+        logger.warning(
+            "%s: %s; waiting %.1f s before try %d of %d", request_info, retry.reason, wait, failures + 1, tries
+        )
         if retry.crowded:
-            self._gate.pause(wait)
+            self._rate_limiter.pause(wait)
         else:
             self._clock.wait(wait)
 
-    def _gave_up(self, asked: RequestInfo, retry: Retry, failures: int) -> AkeneoError:
+    def _gave_up(self, request_info: RequestInfo, retry: Retry, failures: int) -> AkeneoError:
         tries = "once" if failures == 1 else f"{failures} times"
-        line = f"{asked.method} {asked.url}: asked {tries}, the last answer: {retry.reason}."
-        if asked.is_token:
+        line = f"{request_info.method} {request_info.url}: asked {tries}, the last answer: {retry.reason}."
+        if request_info.is_token:
             return Fatal(line)
         with self._lock:
             self._lost_in_a_row += 1
         return RequestFailed(line)
 
     def _is_alive(self) -> bool:
-        """Whether the PIM answers at all: its list of endpoints wants no token and no rights."""
-        asked = RequestInfo("GET", self.api_url, REST_ROOT)
-        outcome = self._try(asked, lambda: self._request("GET", asked.url, JSON_HEADERS))
-        if isinstance(outcome, Retry | Fatal):
+        """Whether the PIM answers at all. Its list of endpoints needs no token; a refusal of it is an answer too."""
+        request_info = RequestInfo("GET", self.api_url, REST_ROOT)
+        outcome = self._try(request_info, lambda: self._request("GET", request_info.url, JSON_HEADERS), len)
+        if isinstance(outcome, Retry | Fatal) and not isinstance(outcome, Denied):
             return False
         with self._lock:
             self._lost_in_a_row = 0
@@ -261,59 +271,78 @@ class Client:
     def _takes_token(self) -> bool:
         """Whether the token is good for something else than what has just been refused."""
         families = RequestInfo("GET", self.api_url, f"{REST_ROOT}/asset-families")
-        return not isinstance(self._try_with_token(families, families.url, []), Denied)
+        return not isinstance(self._try_with_token(families, families.url, [], len), Denied)
 
-    def _try_with_token(self, asked: RequestInfo, url: str, refused: list[str]) -> Outcome:
+    def _try_with_token(
+        self, request_info: RequestInfo, url: str, refused: list[str], read: Callable[[bytes], T]
+    ) -> Outcome[T]:
         """Try once; `refused` are the tokens refused in a row so far, and then those after this try."""
         token = ""
 
         def prepare() -> requests.PreparedRequest:
             nonlocal token
             token = self._tokens.token(refused[-1] if refused else None)
-            headers = {"Authorization": f"Bearer {token}", **(MEDIA_HEADERS if asked.is_media else JSON_HEADERS)}
+            headers = {"Authorization": f"Bearer {token}", **(MEDIA_HEADERS if request_info.is_media else JSON_HEADERS)}
             return self._request("GET", url, headers)
 
-        outcome = self._try(asked, prepare)
+        outcome = self._try(request_info, prepare, lambda body: read(_without(token, body)))
         if isinstance(outcome, Denied):
             refused.append(token)
         else:
             refused.clear()
-        return _without(token, outcome) if isinstance(outcome, Answer) else outcome
+        return outcome
 
-    def _try(self, asked: RequestInfo, prepare: Callable[[], requests.PreparedRequest]) -> Outcome:
+    def _try(
+        self, request_info: RequestInfo, prepare: Callable[[], requests.PreparedRequest], read: Callable[[bytes], T]
+    ) -> Outcome[T]:
         """Send once, when it is one's turn; only then is the request prepared, so that its token is fresh."""
-        self._gate.enter()
+        self._rate_limiter.enter()
         self._warn_if_unencrypted()
         request = prepare()
         began = self._clock.monotonic()
         try:
-            with self._adapter.send(
-                request, stream=True, timeout=self._timeout, verify=self._verify, proxies=self._proxies
-            ) as response:
+            with (
+                self._connections.lend() as loan,
+                loan.adapter.send(
+                    request, stream=True, timeout=self._timeout, verify=self._verify, proxies=self._proxies
+                ) as response,
+            ):
                 self._answered = True
-                body = self._read(asked, response)
-        except (OSError, urllib3.exceptions.HTTPError) as error:
-            return judge_failure(asked, error, answered=self._answered)
-        headers = response.headers
-        verdict = judge_answer(
-            asked, response.status_code, headers, body, now=datetime.now(UTC), clean=self.redactor.clean
-        )
-        if verdict is not None:
-            return verdict
-        return Answer(body, http_date(headers.get("Date", "")), self._clock.monotonic() - began)
+                outcome = self._receive(request_info, response, began, read)
+                # Whatever else was wrong with an answer, another connection costs little.
+                loan.reusable = isinstance(outcome, Answer | Denied | AkeneoError)
+                return outcome
+        except (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException) as error:
+            return judge_failure(request_info, error, answered=self._answered)
 
-    def _read(self, asked: RequestInfo, response: requests.Response) -> bytes:
-        chunks: list[bytes] = []
-        size = 0
-        for chunk in response.iter_content(CHUNK_BYTES):
-            size += len(chunk)
-            if size > MAX_BODY_BYTES:
-                kind = RequestFailed if asked.is_media else DamagedPage
-                raise kind(f"{asked}: the answer is larger than 256 MB.", status=response.status_code)
-            if self._stop.is_set():
-                raise Stopped
-            chunks.append(chunk)
-        return b"".join(chunks)
+    def _receive(
+        self, request_info: RequestInfo, response: requests.Response, began: float, read: Callable[[bytes], T]
+    ) -> Outcome[T]:
+        chunks = response.iter_content(CHUNK_BYTES)
+        if not is_good(response.status_code):
+            verdict = self._judge(request_info, response, first_part(chunks))
+            assert verdict is not None  # noqa: S101  # only a good status can have none
+            return verdict
+        try:
+            with self._bodies.read(chunks) as body:
+                elapsed = self._clock.monotonic() - began
+                date = http_date(response.headers.get("Date", ""))
+                return self._judge(request_info, response, body) or Answer(read(body), len(body), date, elapsed)
+        except TooLarge:
+            kind = RequestFailed if request_info.is_media else DamagedPage
+            return kind(f"{request_info}: the answer is larger than 256 MB.", status=response.status_code)
+        except NotJson as error:
+            return Retry(f"200 with a body that is not JSON ({error})")
+        except WrongAnswer as error:
+            return Retry(f"an answer to another request ({error})")
+
+    def _judge(self, request_info: RequestInfo, response: requests.Response, body: bytes) -> Retry | AkeneoError | None:
+        return judge_answer(
+            request_info, response.status_code, response.headers, body, now=datetime.now(UTC), clean=self.redactor.clean
+        )
+
+    def _check_stop(self) -> None:
+        self._clock.wait(0)
 
     def _request(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None
@@ -342,9 +371,7 @@ def _is_no_warning(record: logging.LogRecord) -> bool:
     return record.levelno < logging.WARNING
 
 
-def _without(token: str, answer: Answer) -> Answer:
-    """An answer that does not repeat the token, so that neither a record nor a link in the state hands it on."""
+def _without(token: str, body: bytes) -> bytes:
+    """A body that does not repeat the token, so that neither a record nor a link in the state hands it on."""
     echo = token.encode()
-    if len(echo) < MIN_ECHO_CHARACTERS or echo not in answer.body:
-        return answer
-    return answer._replace(body=answer.body.replace(echo, b"***"))
+    return body if len(echo) < MIN_ECHO_CHARACTERS or echo not in body else body.replace(echo, b"***")

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+# Shorter ones stand in too many words.
 MIN_SECRET_CHARACTERS = 4
+# Two per renewal: those of a run of four days on a PIM whose tokens last an hour.
 KEPT_TOKENS = 200
 
 
@@ -57,6 +59,10 @@ class Redactor(logging.Filter):
         for spelling in self._longest_first:
             text = text.replace(spelling, "***")
         return text
+
+    def is_secret(self, text: str) -> bool:
+        """Whether a text as a whole is a secret, in whatever spelling."""
+        return text.rstrip("=") in self._longest_first or text in self._longest_first
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Clean a record: its message with the arguments, its traceback and its stack."""

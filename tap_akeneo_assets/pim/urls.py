@@ -13,7 +13,7 @@ from tap_akeneo_assets.errors import DamagedPage
 from tap_akeneo_assets.pim.responses import REST_ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -123,6 +123,39 @@ def path_and_query(link: str) -> str:
     """A link without its scheme and host, which mean nothing behind a proxy."""
     parts = urlsplit(link)
     return urlunsplit(("", "", parts.path, parts.query, ""))
+
+
+def values_in(link: str) -> Iterator[str]:
+    """The values that a link holds, decoded: the segments of its path, and the names and values of its parameters."""
+    parts = urlsplit(link)
+    yield from map(unquote, parts.path.split("/"))
+    for pair in parts.query.split("&"):
+        yield from map(unquote_plus, pair.partition("=")[::2])
+
+
+def is_other_resource(path: str, data: object) -> bool:
+    """Whether an answer says that it belongs to another request.
+
+    Args:
+        path: the path that was asked, below `/api/rest/v1`, percent-encoded.
+        data: the answer, decoded. A page and an item name themselves by `_links.self.href`
+            (https://api.akeneo.com/documentation/responses.html); what does not is taken for what was asked.
+
+    Returns:
+        Whether the link's path ends in another one. Scheme, host, a path before, encoding, a slash at the end and the
+        case of letters mean nothing: proxies change the first, and the PIM writes codes in its own case.
+    """
+    href: object = data
+    for name in ("_links", "self", "href"):
+        href = href.get(name) if isinstance(href, dict) else None
+    if not isinstance(href, str):
+        return False
+    try:
+        own_path = urlsplit(urljoin(path, href.strip())).path
+    except ValueError:
+        return False
+    own, asked = (unquote(text).rstrip("/").casefold() for text in (own_path, path))
+    return bool(own) and not own.endswith(asked)
 
 
 def is_loopback(api_url: str) -> bool:

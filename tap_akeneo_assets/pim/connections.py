@@ -1,0 +1,232 @@
+"""Connections to the PIM, on which only the answer to the last request counts.
+
+`http.client` skips interim answers of status 100 alone, and takes whatever comes next on a connection for the answer to
+the next request. Here all interim answers are skipped (RFC 9110, 15.2), a connection is lent to one request at a time,
+and it is used again only if nothing unexpected happened on it. A read ends when the run does, or when too little comes.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import socket
+import ssl
+import threading
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from requests.adapters import HTTPAdapter
+
+from tap_akeneo_assets.errors import Stopped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from _typeshed import WriteableBuffer
+
+
+# How long a signal may go unnoticed by a read: short to a person, and ten wake-ups per second cost nothing.
+TICK_SECONDS = 0.1
+# What an answer has to bring within each timeout. The slowest line that deserves the name, a modem of 9,600 baud,
+# brings it in a second.
+MIN_BYTES_PER_TIMEOUT = 1_000
+# A server that is still at work says so every 20 seconds (RFC 2518, 10.1): this is half an hour of that.
+MAX_INTERIM_ANSWERS = 100
+SWITCHING_PROTOCOLS = 101
+BUFFER_BYTES = 64 * 1024
+
+
+class Connections:
+    """Connections to one server, each lent to one request at a time.
+
+    Args:
+        stop: set when the run is to end; whoever waits for an answer then raises `Stopped`.
+    """
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        self._lock = threading.Lock()
+        self._idle: list[_Adapter] = []
+
+    @contextmanager
+    def lend(self) -> Iterator[Loan]:
+        """A connection for the block; it is closed after it unless the block sets `reusable`."""
+        with self._lock:
+            adapter = self._idle.pop() if self._idle else _Adapter(self._stop)
+        loan = Loan(adapter)
+        try:
+            yield loan
+        except BaseException:
+            loan.reusable = False
+            raise
+        finally:
+            if loan.reusable:
+                with self._lock:
+                    self._idle.append(adapter)
+            else:
+                adapter.close()
+
+    def close(self) -> None:
+        """Close the connections that are not lent."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for adapter in idle:
+            adapter.close()
+
+
+@dataclass(slots=True)
+class Loan:
+    """A connection that is lent.
+
+    Attributes:
+        adapter: sends a request over it.
+        reusable: the answer was read to its end and is the one that was due.
+    """
+
+    adapter: HTTPAdapter
+    reusable: bool = False
+
+
+class _Adapter(HTTPAdapter):
+    """Sends requests over one connection, whose answers are `_Response`s."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        super().__init__(pool_connections=1, pool_maxsize=1)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  # as in the base class
+        super().init_poolmanager(*args, **kwargs)
+        self._set_response_class(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:  # noqa: ANN401  # as in the base class
+        is_new = proxy not in self.proxy_manager
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        if is_new:
+            self._set_response_class(manager)
+        return manager
+
+    def _set_response_class(self, manager: Any) -> None:  # noqa: ANN401  # a PoolManager, with more than it declares
+        classes = manager.pool_classes_by_scheme
+        manager.pool_classes_by_scheme = {scheme: partial(self._pool, kind) for scheme, kind in classes.items()}
+
+    def _pool(self, kind: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  # a pool of urllib3
+        pool = kind(*args, **kwargs)
+        pool.ConnectionCls = partial(self._connection, pool.ConnectionCls)
+        return pool
+
+    def _connection(self, kind: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  # one of urllib3
+        connection = kind(*args, **kwargs)
+        connection.response_class = partial(_Response, self._stop)
+        return connection
+
+
+class _Response(http.client.HTTPResponse):
+    """An answer without the interim ones before it, read from a `_SocketReader`.
+
+    `_read_status` is a private name of the standard library: the only place where interim answers pass that is used
+    for a proxy's answer to CONNECT too.
+    """
+
+    def __init__(self, stop: threading.Event, sock: socket.socket, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  # as in the base class
+        super().__init__(sock, *args, **kwargs)
+        self._reader = _SocketReader(stop, sock, self.fp)
+        self.fp = _AnswerFile(self._reader, BUFFER_BYTES)
+
+    def _read_status(self) -> tuple[str, int, str]:
+        for _ in range(MAX_INTERIM_ANSWERS + 1):
+            version, status, reason = super()._read_status()  # type: ignore[misc]  # not declared
+            if not 100 <= status < 200:  # noqa: PLR2004  # the interim answers
+                return version, status, reason
+            if status == SWITCHING_PROTOCOLS:
+                raise http.client.HTTPException("101 without a request for it")
+            http.client.parse_headers(self.fp)
+            self._reader.restart_window()
+        raise http.client.HTTPException("too many interim answers")
+
+
+class _AnswerFile(io.BufferedReader):
+    """An answer's bytes; at its end it is noticed whether more came than the answer has."""
+
+    raw: _SocketReader
+
+    def close(self) -> None:
+        if not self.closed:
+            self.raw.stop_reading()
+            if self.peek(1):
+                self.raw.hang_up()
+        super().close()
+
+
+class _SocketReader(io.RawIOBase):
+    """Reads from a socket in short waits, as long as enough comes and the run goes on.
+
+    The timeout is the one that the socket has. Time between the reads does not count.
+
+    Args:
+        stop: set when the run is to end.
+        sock: the socket.
+        holder: a file on the socket, which keeps it open even if its connection is closed before the body is read.
+    """
+
+    def __init__(self, stop: threading.Event, sock: socket.socket, holder: io.BufferedIOBase) -> None:
+        super().__init__()
+        self._stop, self._sock, self._holder = stop, sock, holder
+        self._timeout = sock.gettimeout() or float("inf")
+        self._reading = True
+        self.restart_window()
+        sock.settimeout(min(TICK_SECONDS, self._timeout))
+
+    def restart_window(self) -> None:
+        """Give the server the whole timeout again."""
+        self._waited, self._received = 0.0, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int | None:
+        """Read what has come.
+
+        Raises:
+            TimeoutError: less than 1 kB came within the timeout.
+            Stopped: the run is ending.
+        """
+        while self._reading:
+            began = time.monotonic()
+            size: int | None = None
+            with suppress(TimeoutError):
+                size = self._sock.recv_into(buffer)
+            self._waited += time.monotonic() - began
+            if self._stop.is_set():
+                raise Stopped
+            if size == 0:
+                return 0
+            self._received += size or 0
+            if self._waited >= self._timeout:
+                if self._received < MIN_BYTES_PER_TIMEOUT:
+                    raise TimeoutError
+                self.restart_window()
+            if size is not None:
+                return size
+        return None
+
+    def stop_reading(self) -> None:
+        """The answer is over; bytes that are decrypted already belong to no request."""
+        self._reading = False
+        if isinstance(self._sock, ssl.SSLSocket) and self._sock.pending():
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        """End the connection, whoever still holds it."""
+        # In TLS through a proxy that speaks TLS itself, the real socket is within another object.
+        with suppress(OSError):
+            getattr(self._sock, "socket", self._sock).shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        if not self.closed:
+            with suppress(OSError):
+                self._sock.settimeout(None if self._timeout == float("inf") else self._timeout)
+            self._holder.close()
+        super().close()

@@ -1,0 +1,168 @@
+"""The fetcher: how many requests are in flight, which go first, who gets an error, and what memory answers take."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_akeneo_assets.errors import RequestFailed
+from tap_akeneo_assets.extract.fetcher import ANSWERS_PER_THREAD, MAX_ANSWER_BYTES, Fetcher
+from tap_akeneo_assets.pim.client import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from tap_akeneo_assets.extract.fetcher import Read
+
+
+class Pim:
+    """Answers with the path that was asked for; `hold` makes requests wait until so many are in flight."""
+
+    def __init__(self, hold: int = 1, size: int = 1) -> None:
+        self.paths: list[str] = []
+        self.in_flight_at: list[int] = []
+        self._in_flight = 0
+        self._lock = threading.Lock()
+        self._barrier = threading.Barrier(hold, timeout=30)
+        self._size = size
+
+    def get(self, path: str, query: str, *, read: Read) -> Answer[Any]:
+        with self._lock:
+            self.paths.append(path + query)
+            self._in_flight += 1
+            self.in_flight_at.append(self._in_flight)
+        self._barrier.wait()
+        with self._lock:
+            self._in_flight -= 1
+        if path == "bad":
+            raise RequestFailed("no")
+        return Answer(read(path.encode()), self._size, None, 0.0)
+
+
+def run(pim: Pim, max_concurrency: int, main: Callable[[Fetcher], Coroutine[Any, Any, None]]) -> None:
+    async def with_fetcher() -> None:
+        fetcher = Fetcher(pim, max_concurrency)
+        try:
+            await asyncio.wait_for(main(fetcher), timeout=60)
+        finally:
+            fetcher.close()
+
+    asyncio.run(with_fetcher())
+
+
+def fetch(fetcher: Fetcher, path: str, rank: int = 0) -> asyncio.Future[Answer[Any]]:
+    return fetcher.fetch(path, rank=(rank, 0), read=bytes.decode)
+
+
+def test_as_many_requests_as_allowed_are_in_flight_and_no_more() -> None:
+    pim = Pim(hold=3)
+
+    async def read(fetcher: Fetcher) -> None:
+        async def read_one(number: int) -> str:
+            return str((await fetch(fetcher, str(number))).data)
+
+        assert await asyncio.gather(*map(read_one, range(9))) == [str(number) for number in range(9)]
+
+    run(pim, 3, read)
+    assert max(pim.in_flight_at) == 3
+
+
+def test_the_lowest_rank_goes_first_and_equal_ones_in_order() -> None:
+    pim = Pim()
+
+    async def read(fetcher: Fetcher) -> None:
+        for answer in [fetch(fetcher, path, rank) for path, rank in zip("abcd", (0, 2, 1, 1), strict=True)]:
+            await answer
+
+    run(pim, 1, read)
+    assert pim.paths == ["a", "c", "d", "b"]
+
+
+def test_an_error_is_raised_where_the_answer_is_awaited() -> None:
+    async def read(fetcher: Fetcher) -> None:
+        bad, good = fetch(fetcher, "bad"), fetch(fetcher, "good")
+        assert (await good).data == "good"
+        with pytest.raises(RequestFailed):
+            await bad
+
+    run(Pim(), 2, read)
+
+
+def test_what_the_reader_of_a_body_raises_is_raised_where_the_answer_is_awaited() -> None:
+    def read_body(_: bytes) -> None:
+        raise RequestFailed("of no use")
+
+    async def read(fetcher: Fetcher) -> None:
+        with pytest.raises(RequestFailed, match="of no use"):
+            await fetcher.fetch("page", rank=(0, 0), read=read_body)
+
+    run(Pim(), 1, read)
+
+
+def test_several_tasks_may_await_one_answer() -> None:
+    pim = Pim()
+
+    async def read(fetcher: Fetcher) -> None:
+        shared = fetch(fetcher, "shared")
+
+        async def wait() -> str:
+            return str((await shared).data)
+
+        assert list(await asyncio.gather(wait(), wait())) == ["shared", "shared"]
+
+    run(pim, 2, read)
+    assert pim.paths == ["shared"]
+
+
+def test_what_nobody_waits_for_is_not_asked_for() -> None:
+    pim = Pim()
+
+    async def read(fetcher: Fetcher) -> None:
+        first, dropped, last = (fetch(fetcher, path) for path in ("first", "dropped", "last"))
+        del dropped
+        await first
+        await last
+
+    run(pim, 1, read)
+    assert pim.paths == ["first", "last"]
+
+
+@pytest.mark.parametrize(("size", "answers"), [(MAX_ANSWER_BYTES, 1), (1, 2 * ANSWERS_PER_THREAD)])
+def test_one_request_at_a_time_is_in_flight_while_many_answers_are_held(size: int, answers: int) -> None:
+    pim = Pim(size=size)
+
+    async def read(fetcher: Fetcher) -> None:
+        held = []
+        for number in range(answers):
+            held.append(fetch(fetcher, f"held {number}"))
+            await held[-1]
+        for answer in [fetch(fetcher, f"further {number}") for number in range(4)]:
+            await answer
+
+    run(pim, 2, read)
+    assert pim.in_flight_at[answers:] == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_answers_that_nobody_holds_take_no_room(fails: bool) -> None:  # noqa: FBT001
+    """This PIM answers requests in pairs only, so that the test ends only if two are in flight to the end."""
+    pim = Pim(hold=2, size=MAX_ANSWER_BYTES // 4)
+
+    async def careless(fetcher: Fetcher) -> None:
+        answers = [fetch(fetcher, "page") for _ in range(4)]
+        await answers.pop()
+        await answers[0]
+        if fails:
+            raise RequestFailed("no")
+
+    async def read(fetcher: Fetcher) -> None:
+        for _ in range(6):
+            await asyncio.gather(careless(fetcher), return_exceptions=True)
+            gc.collect()
+
+    run(pim, 2, read)
+    assert min(pim.in_flight_at[-2:]) >= 1
