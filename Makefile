@@ -25,12 +25,8 @@ test: .venv/$(MADE) ## Run all checks and tests, with branch coverage
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
-<<<<<<< HEAD
-	.venv/bin/pytest --cov $(PARALLEL)
-=======
 	.venv/bin/lint-imports
-	.venv/bin/pytest --cov
->>>>>>> 55d8ed2
+	.venv/bin/pytest --cov $(PARALLEL)
 
 long: .venv/$(MADE) ## Run the tests that take long
 	.venv/bin/pytest -m long

@@ -164,7 +164,7 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         th.IntegerType(minimum=0, maximum=MAX_LOOKBACK_SECONDS),
         default=300,
         title="Lookback",
-        description="An incremental sync starts at least so many seconds before the last one's listing began.",
+        description="An incremental sync starts at least this many seconds before the listing of the last one began.",
     ),
     th.Property(
         "request_timeout_seconds",
@@ -178,7 +178,7 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         th.IntegerType(minimum=0),
         default=8,
         title="Retries",
-        description="How often a request that failed in passing is sent again.",
+        description="How often a request is sent again after a passing failure.",
     ),
     th.Property(
         "user_agent",
