@@ -81,14 +81,14 @@ def test_the_map_names_every_module_in_its_room() -> None:
 
 def columns_page() -> str:
     """`docs/columns.md`, from the schemas."""
-    streams = TapAkeneoAssets(config={}, validate_config=False).streams
+    streams = TapAkeneoAssets(config={}, validate_config=False).discover_streams()
     parts = [
         "# Columns\n",
         "\nThe fields of each stream, as its SCHEMA message describes them; a target makes a column of each.",
         " The primary key is in **bold**.\n",
     ]
-    for name, stream in streams.items():
-        parts.append(f"\n## {name}\n\n| column | type | meaning |\n| --- | --- | --- |\n")
+    for stream in streams:
+        parts.append(f"\n## {stream.name}\n\n| column | type | meaning |\n| --- | --- | --- |\n")
         for column, declared in stream.schema["properties"].items():
             shown = f"**`{column}`**" if column in stream.primary_keys else f"`{column}`"
             parts.append(f"| {shown} | {column_type(declared)} | {declared['description']} |\n")
