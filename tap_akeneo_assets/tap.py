@@ -9,6 +9,8 @@ import os
 import re
 import sys
 from copy import deepcopy
+from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar, NoReturn
 
@@ -22,7 +24,7 @@ from tap_akeneo_assets.extract.extraction import Extraction
 from tap_akeneo_assets.extract.state import Bookmarks, readable
 from tap_akeneo_assets.pim.client import Client
 from tap_akeneo_assets.records.json_body import encode_text
-from tap_akeneo_assets.settings import Settings, WrongSettings, parse_json
+from tap_akeneo_assets.settings import Settings, WrongSettings, decode_text, parse_json
 from tap_akeneo_assets.singer.root_stream import unexpected
 from tap_akeneo_assets.singer.tap_base import AkeneoTap
 from tap_akeneo_assets.singer.writer import output_lost
@@ -39,9 +41,20 @@ class TapAkeneoAssets(AkeneoTap):
     name = "tap-akeneo-assets"
     config_jsonschema: ClassVar[dict[str, Any]] = settings.SCHEMA
 
-    def __init__(self, *, validate_config: bool = True, **kwargs: Any) -> None:  # noqa: ANN401  # the SDK's own
+    def __init__(
+        self,
+        *,
+        validate_config: bool = True,
+        parse_env_config: bool = False,
+        **kwargs: Any,  # noqa: ANN401  # the SDK's own
+    ) -> None:
         try:
-            super().__init__(validate_config=validate_config, **kwargs)
+            try:
+                super().__init__(validate_config=validate_config, parse_env_config=parse_env_config, **kwargs)
+            finally:
+                # Also where settings are wrong: a misspelled name may be the reason.
+                if validate_config:
+                    self._warn_of_settings(with_environment=parse_env_config)
             if validate_config:
                 self.settings = Settings.of(self.config)
                 self.client = self._connect(self.settings)
@@ -54,6 +67,17 @@ class TapAkeneoAssets(AkeneoTap):
         except (MapExpressionError, StreamMapConfigError) as error:
             line = f"stream_maps: {error}"
             raise ConfigValidationError(line, errors=[line], schema={}) from None
+
+    def _warn_of_settings(self, *, with_environment: bool) -> None:
+        schema = deepcopy(self.config_jsonschema)
+        self.append_builtin_config(schema)
+        types = {name: declared.get("type", ()) for name, declared in schema["properties"].items()}
+        lines = settings.warnings_of(self.config, types)
+        if with_environment:
+            prefix = f"{self.name.upper().replace('-', '_')}_"
+            lines += settings.unknown_variables(os.environ, prefix, types)
+        for line in lines:
+            self.logger.warning(line)
 
     def _connect(self, config: Settings) -> Client:
         try:
@@ -107,15 +131,17 @@ class TapAkeneoAssets(AkeneoTap):
 
     @classmethod
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:  # noqa: ANN401  # as in the SDK
-        """Read the files of `--config`.
+        """Read the files of `--config`; the SDK would read UTF-8 without a mark only.
 
         Raises:
             click.ClickException: one of them cannot be read.
         """
+        del ctx, param
+        given = ConfigInput(parse_env="ENV" in value)
         for path in value:
             if path != "ENV":
-                _check_config(path)
-        return super().cb_config(ctx, param, value)
+                given.config |= _read_config(path)
+        return given
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
@@ -124,13 +150,27 @@ class TapAkeneoAssets(AkeneoTap):
         for option in command.params:
             if option.name in ("catalog", "state"):
                 option.is_eager = True
+                option.type = click.File("rb")
                 option.callback = _checked
         return command
 
 
-def _check_config(path: str) -> None:
+@dataclass
+class ConfigInput:
+    """What `--config` gives, by the names that the SDK's command line asks for.
+
+    Attributes:
+        config: the settings of all files; those of later files win.
+        parse_env: whether settings come from the environment too.
+    """
+
+    config: dict[str, Any] = field(default_factory=dict)
+    parse_env: bool = False
+
+
+def _read_config(path: str) -> dict[str, Any]:
     try:
-        content = parse_json(Path(path).read_bytes())
+        content = parse_json(decode_text(Path(path).read_bytes()), fractions=Decimal)
     except FileNotFoundError:
         raise click.ClickException(f"--config {path}: there is no such file.") from None
     except OSError as error:
@@ -139,14 +179,18 @@ def _check_config(path: str) -> None:
         raise click.ClickException(f"--config {path}: it is no JSON.") from None
     if not isinstance(content, dict):
         raise click.ClickException(f"--config {path}: it is no JSON object.")
+    return content
 
 
-def _checked(_: click.Context, option: click.Parameter, file: IO[str] | None) -> IO[str] | None:
+def _checked(_: click.Context, option: click.Parameter, file: IO[bytes] | None) -> IO[str] | None:
     if file is None:
         return None
     try:
         with file:
-            content = parse_json(text := file.read())
+            text = decode_text(file.read())
+        if option.name == "state" and not text.strip():
+            return None  # as `tail -n 1 states.jsonl > state.json` leaves it after a first run that failed
+        content = parse_json(text)
         encode_text(deepcopy(content))  # as the SDK will
         if option.name == "state":
             readable(content, lambda _: None)

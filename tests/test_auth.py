@@ -14,7 +14,15 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from tap_akeneo_assets.errors import Fatal, RequestFailed
-from tap_akeneo_assets.pim.auth import AppToken, Grant, PasswordGrant, Tokens, login_refused, token_refused
+from tap_akeneo_assets.pim.auth import (
+    AppToken,
+    Grant,
+    PasswordGrant,
+    Tokens,
+    login_refused,
+    stray_ends,
+    token_refused,
+)
 from tap_akeneo_assets.pim.redaction import Redactor
 
 if TYPE_CHECKING:
@@ -290,3 +298,34 @@ def test_a_traceback_without_secrets_is_left_to_the_formatter(handler: Lines) ->
     except ValueError:
         handler.handle(record("failed", exc_info=sys.exc_info()))
     assert "ValueError: no" in handler.lines[0]
+
+
+@pytest.mark.parametrize("name", ["client_id", "client_secret", "username", "password"])
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("middle 'x' \n of", None),
+        ("", None),
+        (" hunter2", "begins with a blank"),
+        ("hunter2\t", "ends with a blank"),
+        ("hunter2\u00a0", "ends with a blank"),
+        ("\ufeffhunter2", "begins with a blank"),
+        ("hunter2\r\n", "ends with a line break"),
+        ('"hunter2"', "begins with a quotation mark and ends with a quotation mark"),
+        ("\u201chunter2 ", "begins with a quotation mark and ends with a blank"),
+    ],
+)
+def test_what_was_pasted_with_a_credential_is_told_once_it_is_refused(name: str, text: str, told: str | None) -> None:
+    parts = {"client_id": "id", "client_secret": "secret", "username": "user", "password": "word", name: text}
+    hint = stray_ends(PasswordGrant(**parts))
+    assert hint == (f" Was something pasted with them? {name} {told}." if told else "")
+    assert "hunter2" not in hint
+    for reason in (WRONG_CLIENT, "No user found for the given username and password", "No."):
+        assert login_refused(422, reason, hint).endswith(hint)
+    assert login_refused(404, "Not Found", hint) == login_refused(404, "Not Found")
+
+
+def test_a_token_may_be_pasted_with_its_quotation_marks() -> None:
+    line = token_refused(AppToken("'t0ken'"), "")
+    assert line.endswith("access_token begins with a quotation mark and ends with a quotation mark.")
+    assert "t0ken" not in line

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tap_akeneo_assets.errors import UnexpectedShape
 from tap_akeneo_assets.records.json_body import encode_text
-from tap_akeneo_assets.records.timestamps import to_timestamp
+from tap_akeneo_assets.records.timestamps import to_utc
 from tap_akeneo_assets.schemas import VALUES
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Shape:
     ) -> None:
         api_names = {ours: theirs for theirs, ours in (rename or {}).items()}
         self._fields: dict[str, tuple[str, Reshape]] = {}
-        self._moments: list[str] = []
+        self._timestamps: list[str] = []
         for name, declared in schema["properties"].items():
             if name in parents:
                 continue
@@ -55,7 +55,7 @@ class Shape:
             reshape = _to_json if name in as_json else reshaper(declared, api_name)
             self._fields[api_name] = (name, _unless_plain(reshape) if declared is VALUES else reshape)
             if declared.get("format") == "date-time":
-                self._moments.append(name)
+                self._timestamps.append(name)
         self._keys = [name for name in schema["required"] if name not in parents]
         self._left_out = {"_links", *parents}
 
@@ -85,10 +85,10 @@ class Shape:
         for name in self._keys:
             if not record.get(name):
                 raise UnexpectedShape(name, record.get(name), "a code")
-        for name in self._moments:
+        for name in self._timestamps:
             text = record.get(name)
             if text is not None:
-                record[name] = to_timestamp(text)
+                record[name] = to_utc(text)
                 if record[name] is None:
                     remarks.append(f"field {name!r} is null where it holds no real date")
         return record, remarks

@@ -206,6 +206,11 @@ def _record(row: Row, data: object, _value: Mapping[str, Any], _info: AttributeI
     return code is not None
 
 
+def _links(row: Row, data: object, _value: Mapping[str, Any], _info: AttributeInfo | None) -> bool:
+    row["linked_asset_codes"] = codes = as_codes(data)
+    return codes is not None
+
+
 def _media_file(row: Row, data: object, value: Mapping[str, Any], _info: AttributeInfo | None) -> bool:
     row["media_file_code"] = code = as_text(data)
     if code is None:
@@ -254,4 +259,6 @@ _PARSERS: dict[str, _Parse] = {
     "media_file": _media_file,
     "media_link": _media_link,
     "record": _record,
+    "asset_family_single_link": _links,
+    "asset_family_multiple_links": _links,
 }

@@ -22,18 +22,18 @@ FILLED = 0.45
 def demo_pim(families: int = 3, assets: int = 250, seed: int = 0, options: Options | None = None) -> Pim:
     """A PIM with demo data.
 
-    All attribute types of the PIM's version are there, in all four combinations of localizable and scopable; from
-    four families on, one is empty. `updated` is spread over the year before the PIM's now.
+    With three families or more, all attribute types of the PIM's version are there, in all four combinations of
+    localizable and scopable; from four on, one family is empty. `updated` is spread over the year before the PIM's now.
 
     Args:
-        families: Number of families, at least 3.
+        families: Number of families.
         assets: Number of assets of each family.
         seed: The same seed gives the same data (relative to the PIM's now).
         options: The PIM's options.
     """
     pim = Pim(options)
     now = pim.options.clock().replace(microsecond=0)
-    for theme in islice(_themes(), max(families, len(themes.REPEATED))):
+    for theme in islice(_themes(), families):
         _save_family(pim, theme)
         if not theme.empty:
             _Assets(pim, theme, Random(f"{seed} {theme.code}"), now, assets).save()  # noqa: S311 (demo data)

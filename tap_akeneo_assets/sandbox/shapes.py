@@ -78,7 +78,8 @@ def _wanted(row: Record, view: View) -> bool:
 
 
 def _date(seconds: int, options: Options) -> str:
-    return datetime.fromtimestamp(seconds + options.updated_offset_hours * 3600, UTC).isoformat(timespec="seconds")
+    shown = datetime.fromtimestamp(seconds + options.updated_offset_hours * 3600, options.time_zone)
+    return shown.isoformat(timespec="seconds")
 
 
 def _value(row: Record, definition: Record | None, around: Surroundings, view: View) -> Record:
