@@ -32,14 +32,17 @@ anything: st.SearchStrategy[Any] = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(codes, inner, max_size=3), max_leaves=6
 )
 objects = st.dictionaries(codes, anything, max_size=2)
-TIMESTAMPS = [
-    "2026-01-31T10:00:00+00:00",
-    "2026-01-31T10:00:00+02:00",
-    "2026-07-01T10:00:00.5Z",
-    "2026-02-30T10:00:00Z",
-    "",
-    "x",
-]
+timestamps = st.sampled_from(
+    [
+        "2026-01-31T10:00:00+00:00",
+        "2026-01-31T10:00:00+02:00",
+        "2026-07-01T10:00:00.5Z",
+        "2026-02-30T10:00:00Z",
+        "",
+        "x",
+    ]
+)
+data: st.SearchStrategy[Any] = scalars | st.lists(codes, max_size=2) | anything
 values = st.fixed_dictionaries(
     {
         "locale": st.none() | codes,
