@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tap_akeneo_assets.errors import RequestFailed
 from tap_akeneo_assets.extract.fetcher import MAX_WAITING_BYTES, Reader, Request
 from tap_akeneo_assets.pim.client import Answer
-from tap_akeneo_assets.pim.responses import Retry
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tap_akeneo_assets.extract.fetcher import Reading, Ticket
 
 
@@ -27,9 +28,9 @@ class Pim:
         self._barrier = threading.Barrier(hold, timeout=30)
         self._body = body
 
-    def get(self, path: str, query: str, *, after: Retry | None = None, failures: int = 0) -> Answer:
+    def get(self, path: str, query: str, *, read: Callable[[bytes], Any]) -> Answer[Any]:  # noqa: ARG002  # bytes will do
         with self._lock:
-            self.asked.append(f"{path}?{query} {after.reason if after else ''}{failures}")
+            self.asked.append(f"{path}?{query}")
             self._in_flight += 1
             self.in_flight_at.append(self._in_flight)
         self._barrier.wait()
@@ -37,7 +38,8 @@ class Pim:
             self._in_flight -= 1
         if path == "bad":
             raise RequestFailed("no")
-        return Answer(self._body or path.encode(), None, 0.0)
+        body = self._body or path.encode()
+        return Answer(body, len(body), None, 0.0)
 
 
 def test_as_many_requests_as_allowed_are_in_flight_and_no_more() -> None:
@@ -46,7 +48,7 @@ def test_as_many_requests_as_allowed_are_in_flight_and_no_more() -> None:
     answers: list[bytes] = []
 
     def reading(name: str) -> Reading:
-        answers.append((yield reader.ask(Request(name))).body)
+        answers.append((yield reader.ask(Request(name))).data)
 
     for number in range(9):
         reader.start(reading(str(number)))
@@ -75,7 +77,7 @@ def test_an_error_surfaces_where_it_is_waited_for() -> None:
 
     def reading() -> Reading:
         bad, good = reader.ask(Request("bad")), reader.ask(Request("good"))
-        seen.append((yield good).body.decode())
+        seen.append((yield good).data.decode())
         with pytest.raises(RequestFailed):
             yield bad
         seen.append("bad")
@@ -85,27 +87,20 @@ def test_an_error_surfaces_where_it_is_waited_for() -> None:
     assert seen == ["good", "bad"]
 
 
-def test_several_readings_wait_for_one_answer_and_one_may_ask_again() -> None:
+def test_several_readings_wait_for_one_answer() -> None:
     pim = Pim()
     reader = Reader(pim, 2, lambda: None)
     shared: list[Ticket] = [reader.ask(Request("shared"))]
-    seen: list[str] = []
+    seen: list[bytes] = []
 
-    def doubting() -> Reading:
-        yield shared[0]
-        reader.ask_again(shared[0], Retry("no JSON"))
-        yield shared[0]
-        seen.append("doubting")
+    def waiting() -> Reading:
+        seen.append((yield shared[0]).data)
 
-    def trusting() -> Reading:
-        yield shared[0]
-        seen.append("trusting")
-
-    reader.start(doubting())
-    reader.start(trusting())
+    reader.start(waiting())
+    reader.start(waiting())
     reader.run()
-    assert seen == ["doubting", "trusting"]
-    assert pim.asked == ["shared? 0", "shared? no JSON1"]
+    assert seen == [b"shared", b"shared"]
+    assert pim.asked == ["shared?"]
 
 
 def test_little_is_asked_for_while_much_waits_to_be_written() -> None:
@@ -131,7 +126,7 @@ def test_answers_that_nobody_waits_for_hold_nobody_up(dropped: bool) -> None:  #
 
     def careless() -> Reading:
         tickets = [reader.ask(Request("page")) for _ in range(4)]
-        answered.append((yield tickets.pop()).body)
+        answered.append((yield tickets.pop()).data)
         for ticket in tickets if dropped else ():
             reader.drop(ticket)
 
