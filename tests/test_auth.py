@@ -203,7 +203,7 @@ def test_a_refused_token_says_what_to_check() -> None:
 
 def test_a_login_that_is_refused_by_others_than_the_pim_is_told_in_their_line() -> None:
     tokens = TokenRoute(RequestFailed("403 by a wall", status=403)).tokens()
-    with pytest.raises(Fatal, match="^403 by a wall$"):
+    with pytest.raises(Fatal, match=r"^403 by a wall$"):
         tokens.token()
 
 

@@ -14,12 +14,13 @@ from datetime import UTC, datetime
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_akeneo_assets.errors import DamagedPage, Fatal, NotFound, NotJson, Refused, RequestFailed, Stopped
+from tap_akeneo_assets.errors import DamagedPage, Fatal, Forbidden, NotFound, NotJson, Refused, RequestFailed, Stopped
 from tap_akeneo_assets.pim import bodies
 from tap_akeneo_assets.pim.auth import AppToken, PasswordGrant
 from tap_akeneo_assets.pim.client import Answer, Client
@@ -29,6 +30,7 @@ from tap_akeneo_assets.pim.urls import (
     encode_media_code,
     encode_segment,
     is_loopback,
+    is_other_resource,
     next_query,
     other_host,
     path_and_query,
@@ -385,6 +387,28 @@ def test_a_final_answer_is_not_asked_for_again(house: House, status: int, kind: 
     assert len(house.pim.asked) == 1
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"headers": {"Content-Encoding": "gzip"}},
+        {"cut": 100},
+        {"body": b"x" * 3_000_000},
+        {"body": b"\xff\xfe", "headers": {"Content-Type": "text/html"}},
+        {"body": b"[" * 100_000},
+    ],
+)
+@pytest.mark.parametrize(("status", "kind"), [(400, Refused), (403, Forbidden), (404, NotFound), (418, RequestFailed)])
+def test_the_status_of_an_error_is_known_whatever_its_body_is(
+    house: House, odd: dict[str, Any], status: int, kind: type[RequestFailed]
+) -> None:
+    house.pim.script = [Scripted(**{"status": status, "body": b'{"code": 1, "message": "no"}', **odd})]
+    with pytest.raises(kind, match=str(status)) as refused:
+        get(house.client, "/x")
+    assert refused.value.status == status
+    assert len(house.pim.asked) == 1
+    get(house.client, "/x")
+
+
 def test_a_redirect_is_never_followed(house: House) -> None:
     with served() as elsewhere:
         house.pim.script = [Scripted(302, headers={"Location": f"{elsewhere.url}{ROOT}/x"})]
@@ -606,6 +630,24 @@ def test_a_pim_of_which_only_parts_fail_goes_on(make: Callable[..., House]) -> N
     lose(house, 4)
     house.pim.script = [BUSY, Scripted(404)]
     lose(house, 1)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 405])
+def test_a_refusal_is_a_sign_of_life(make: Callable[..., House], status: int) -> None:
+    house = make(max_retries=1)
+    house.pim.usual = BUSY
+    house.pim.by_target = {ROOT: Scripted(status)}
+    lose(house, 6)
+
+
+@pytest.mark.parametrize("answer", [Scripted(500), Scripted(429), Scripted(drop=True)])
+def test_no_answer_or_a_passing_fault_is_no_sign_of_life(make: Callable[..., House], answer: Scripted) -> None:
+    house = make(max_retries=1)
+    house.pim.usual = BUSY
+    house.pim.by_target = {ROOT: answer}
+    lose(house, 4)
+    with pytest.raises(Fatal, match="answers no more"):
+        get(house.client, "/x")
 
 
 # Ending
@@ -846,6 +888,67 @@ def test_any_link_gives_a_query_that_can_be_sent_or_none(own: dict[str, str], hr
 )
 def test_other_host(href: str, host: str | None) -> None:
     assert other_host("https://pim.example/shop", href) == host
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        "/api/rest/v1/asset-families/hunter22s/assets?search_after=x",
+        "/api/rest/v1/x?a=my-hunter22&b=hunter22.x",
+        "/api/rest/v1/x?a=%2568unter22",
+    ],
+)
+def test_a_link_is_kept_though_a_secret_is_part_of_a_word(house: House, kept: str) -> None:
+    assert house.client.link_to_keep(house.pim.url + kept) == kept
+
+
+@pytest.mark.parametrize("secret", ["hunter22", "se:crét", "token-1", "refresh-1", "id:se:crét"])
+@pytest.mark.parametrize("form", ["/x?a={}&b", "/x?b&a={}", "/x?{}", "/x?{}=1", "/{}/x", "?a={}"])
+def test_a_link_that_holds_a_secret_is_not_kept(house: House, form: str, secret: str) -> None:
+    get(house.client, "/x")
+    for spelled in (
+        quote(secret, safe=""),
+        quote(secret, safe="").lower(),
+        "".join(f"%{byte:02x}" for byte in secret.encode()),
+        quote(base64.b64encode(secret.encode()), safe=""),
+    ):
+        assert house.client.link_to_keep(form.format(spelled)) is None
+
+
+# What an answer says it is
+
+
+@pytest.mark.parametrize(
+    "href",
+    [
+        f"http://internal:8080/shop{ROOT}{PAGE}?search_after=x",
+        f"{ROOT}{PAGE}",
+        f"{ROOT}/asset-families/a b/assets/",
+        f"{ROOT}/asset-families/%61%20b/assets",
+        f"{ROOT}/asset-families/A%20B/assets",
+        "?search_after=x",
+        "",
+        "https://pim.example",
+        "http://[",
+    ],
+)
+def test_an_answer_that_names_what_was_asked_is_ones_own(href: str) -> None:
+    assert not is_other_resource(PAGE, {"_links": {"self": {"href": href}}})
+
+
+@pytest.mark.parametrize(
+    "path", ["/asset-families", "/asset-families/a/assets", "/asset-families/a%20b", "/asset-families/a%20b/assets/c"]
+)
+def test_an_answer_that_names_something_else_is_anothers(path: str) -> None:
+    for root in ("", ROOT, f"https://pim.example{ROOT}"):
+        assert is_other_resource(PAGE, {"_links": {"self": {"href": f"{root}{path}"}}})
+
+
+@pytest.mark.parametrize(
+    "data", [None, 1, [], [{}], {}, {"_links": []}, {"_links": {"self": None}}, {"_links": {"self": {"href": 3}}}]
+)
+def test_an_answer_without_a_name_is_taken_for_what_was_asked(data: object) -> None:
+    assert not is_other_resource(PAGE, data)
 
 
 def test_a_link_is_kept_without_its_origin() -> None:
