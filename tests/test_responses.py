@@ -346,7 +346,7 @@ def test_what_only_a_person_can_mend_is_fatal(error: Exception, words: list[str]
 
 def test_a_refused_connection_names_api_url_until_something_was_answered() -> None:
     error = caused_by(ConnectionRefusedError(111, "Connection refused"))
-    assert "is api_url right" in str(failures.judge_failure(ASSETS, error, answered=False))
+    assert "check api_url" in str(failures.judge_failure(ASSETS, error, answered=False))
 
 
 @pytest.mark.parametrize("error", [tls_error("WRONG_VERSION_NUMBER"), tls_error("NO_SHARED_CIPHER")])

@@ -195,9 +195,10 @@ class _SocketReader(io.RawIOBase):
         """
         while self._reading:
             began = time.monotonic()
-            size: int | None = None
-            with suppress(TimeoutError):
+            try:
                 size = self._sock.recv_into(buffer)
+            except TimeoutError:
+                size = None
             self._waited += time.monotonic() - began
             if self._stop.is_set():
                 raise Stopped

@@ -142,7 +142,7 @@ def _describe_failure(error: Exception, causes: Sequence[BaseException], *, by_p
     if by_proxy:
         return f"no connection by the proxy ({what})"
     if what == "connection refused" and not answered:
-        return "connection refused; is api_url right, and is the PIM running?"
+        return "connection refused (check api_url, and that the PIM is running)"
     return what
 
 
