@@ -25,7 +25,7 @@ class AssetQuery:
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> AssetQuery:
-        """The question that a tap's settings ask."""
+        """The query that a tap's settings ask for."""
         return cls(
             search=_with_decimals(config.get("search") or {}),
             channel=config.get("channel") or None,
@@ -36,13 +36,13 @@ class AssetQuery:
     @property
     def narrowed(self) -> dict[str, Any]:
         """What it asks beyond everything, as the state keeps it; empty when it asks for everything."""
-        asked = {
+        restrictions = {
             "search": dict(self.search),
             "channel": self.channel,
             "locales": list(self.locales),
             "with_asset_auto_tags": self.with_asset_auto_tags,
         }
-        return {name: value for name, value in asked.items() if value}
+        return {name: value for name, value in restrictions.items() if value}
 
     def parameters(self, conditions: Conditions) -> dict[str, str]:
         """The query parameters of a list of assets with further conditions on it."""
