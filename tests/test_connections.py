@@ -5,10 +5,12 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import ssl
 import threading
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from tap_akeneo_assets.pim.auth import Credentials
 
 ROOT = "/api/rest/v1"
+# Of this machine, signed by itself, good for a hundred years; its key is worth nothing.
+CERTIFICATE = Path(__file__).parent / "tls" / "localhost.pem"
 INTERIM = {100: "Continue", 102: "Processing", 103: "Early Hints", 199: "Odd"}
 
 
@@ -57,7 +61,8 @@ class Server:
         asked: the paths, below the API's root, in order.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, tls: bool = False) -> None:
+        self.tls = tls
         self.listening = socket.create_server(("127.0.0.1", 0))
         self.connections: list[socket.socket] = []
         self.asked: list[str] = []
@@ -66,13 +71,17 @@ class Server:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.listening.getsockname()[1]}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.listening.getsockname()[1]}"
 
     def serve(self) -> None:
         with suppress(OSError):
             while True:
                 connection, _ = self.listening.accept()
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if self.tls:
+                    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                    context.load_cert_chain(CERTIFICATE)
+                    connection = context.wrap_socket(connection, server_side=True)
                 self.connections.append(connection)
                 threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
 
@@ -102,8 +111,8 @@ def server() -> Iterator[Server]:
 
 
 @contextmanager
-def running_server() -> Iterator[Server]:
-    server = Server()
+def running_server(*, tls: bool = False) -> Iterator[Server]:
+    server = Server(tls=tls)
     thread = threading.Thread(target=server.serve)
     thread.start()
     try:
@@ -182,6 +191,22 @@ def test_an_answer_that_comes_while_nothing_is_asked_is_nobodys(server: Server) 
         server.connections[0].sendall(whole(own_path("/nobody")))
         assert ask(client, "/b") == {"path": "/b"}
     assert len(server.connections) == 2
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_the_same_holds_in_tls(monkeypatch: pytest.MonkeyPatch, *, trusted: bool) -> None:
+    if trusted:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(CERTIFICATE))
+    # The second answer is long enough to be in another record of TLS, decrypted or not.
+    second = whole(b'{"path": "nobody", "x": "' + b"x" * 40_000 + b'"}')
+    with running_server(tls=True) as server, client_of(server.url, max_retries=0) as client:
+        server.answer = lambda path: iter([interim(103), interim(102) + whole(own_path(path)) + second])
+        if not trusted:
+            with pytest.raises(Fatal, match="is not trusted: self-signed certificate"):
+                ask(client, "/a")
+            return
+        for path in ("/a", "/b", "/c"):
+            assert ask(client, path) == {"path": path}
 
 
 @pytest.mark.parametrize("form", [whole, chunked])
