@@ -99,8 +99,7 @@ def value_rows(
             row = blank.copy()
             locale, channel, data = value.get("locale"), value.get("channel"), value.get("data")
             kind: str | None = value.get("attribute_type") or (info and info.type)
-            key = f"{attribute}-{locale}" if locale else attribute
-            row["value_key"] = f"{key}-{channel}" if channel else key
+            row["value_key"] = value_key(attribute, locale, channel)
             row["attribute_code"] = attribute
             row["attribute_type"] = kind
             row["locale"] = locale
@@ -109,6 +108,12 @@ def value_rows(
             if kind in _PARSERS and data is not None and not _PARSERS[kind](row, data, value, info):
                 unparsed.add((attribute, kind))
             yield row
+
+
+def value_key(attribute: str, locale: str | None, channel: str | None) -> str:
+    """`attribute[-locale][-channel]`, as Akeneo's flat files name a column."""
+    key = f"{attribute}-{locale}" if locale else attribute
+    return f"{key}-{channel}" if channel else key
 
 
 class UnseenFilters:
