@@ -94,7 +94,7 @@ class WrongAnswer(ValueError):
 
 
 class NotTheFile(ValueError):
-    """An answer is not the media file that was asked for, or only a part of it; str() tells why. Asking again may help."""
+    """An answer is not the media file that was asked for, or a part of it; str() tells why. Asking again may help."""
 
 
 _JSON_KINDS = {

@@ -54,7 +54,7 @@ def _is_plain_file(name: str) -> bool:
 
 
 def _marked(name: str, code: str) -> str:
-    """A name that no other code has: the tilde and the hash keep it apart from plain ones, and from other marked ones."""
+    """A name that no other code has: a tilde tells it from plain ones, the hash from other marked ones."""
     letters = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     readable = _UNREADABLE.sub("_", letters)[: MAX_NAME - HASH_DIGITS]
     digest = hashlib.sha256(code.encode("utf-8", "surrogatepass")).hexdigest()[:HASH_DIGITS]

@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 # What the tap itself keeps there. No family's folder begins with a dot.
 OWN_FOLDER = ".tap-akeneo-assets"
-# An object store sends a file in parts of this size, and holds one part per file that is being written. S3 takes
-# 10,000 parts, of at least 5 MiB.
-PART_BYTES = 8 * 1024 * 1024
+# Files go to an object store in parts of this size, of which drivers hold a few in memory. S3 takes no smaller ones, and
+# 10,000 of them per file: 48 GB.
+PART_BYTES = 5 * 1024 * 1024
 READ_BYTES = 256 * 1024
 # No download takes longer; a part that is older was left by a run that was killed.
 LEFT_BEHIND = timedelta(days=1)
 README = (
-    "Kept by tap-akeneo-assets: receipts/ has the hash, size and time of each file that it stored, under the file's own "
-    "path; parts/ has what is being written. A receipt can be deleted with its file.\n"
+    "Kept by tap-akeneo-assets: receipts/ has the hash, size and time of each file that it stored, under the file's "
+    "own path; parts/ has what is being written. A receipt can be deleted with its file.\n"
 )
 EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "abfs": "azure", "abfss": "azure", "az": "azure"}
 READ_ONLY = ("http", "https", "data")
@@ -270,10 +270,10 @@ def _open(url: str, shown: str) -> tuple[AbstractFileSystem, str]:
         )
     try:
         fs, root = url_to_fs(url)
-    except ImportError as error:
+    except ImportError:
         extra = EXTRAS.get(protocol)
-        cure = f"pip install 'tap-akeneo-assets[{extra}]'" if extra else f"install the package of {error.name}"
-        raise ValueError(f"media_storage: for {shown!r} a driver is missing: {cure}.") from None
+        cure = f"pip install 'tap-akeneo-assets[{extra}]'" if extra else known_implementations[protocol].get("err")
+        raise ValueError(f"media_storage: for {shown!r} a driver is missing: {cure}") from None
     except Exception as error:  # noqa: BLE001  # each driver has errors of its own
         raise ValueError(f"media_storage: {shown!r} cannot be used ({type(error).__name__}).") from None
     if not root.strip("/"):
