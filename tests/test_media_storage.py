@@ -26,8 +26,8 @@ from tap_akeneo_assets.sandbox.hostile import HOSTILE_CODES
 from tests.media_support import OddServer, PlainClient, http_answer, odd_server, row, s3_server
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from tap_akeneo_assets.media.checks import Received
 

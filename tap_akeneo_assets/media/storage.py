@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # What the tap itself keeps there. No family's folder begins with a dot.
 OWN_FOLDER = ".tap-akeneo-assets"
-# Files go to an object store in parts of this size, of which drivers hold a few in memory. S3 takes no smaller ones, and
+# Files go to object stores in parts of this size, of which drivers hold a few in memory. S3 takes no smaller ones, and
 # 10,000 of them per file: 48 GB.
 PART_BYTES = 5 * 1024 * 1024
 READ_BYTES = 256 * 1024
