@@ -38,6 +38,7 @@ HANDED_ON: Mapping[str, type] = {
     "request_timeout_seconds": float,
     "max_retries": int,
     "user_agent": str,
+    "media_storage": str,
 }
 CODES_COLUMNS = ("asset_family_code", "asset_code")
 SECOND = timedelta(seconds=1)
@@ -179,6 +180,13 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         default=8,
         title="Retries",
         description="How often a request is sent again after a passing failure.",
+    ),
+    th.Property(
+        "media_storage",
+        th.StringType,
+        title="Media storage",
+        description="Folder to store media files in: a local path, or a URL such as `s3://bucket/folder`. Unset: no "
+        "file is downloaded. For the stream `asset_media_files`, which has to be selected.",
     ),
     th.Property(
         "user_agent",
@@ -325,6 +333,7 @@ class Settings:
     request_timeout_seconds: float = 60
     max_retries: int = 8
     user_agent: str | None = None
+    media_storage: str | None = None
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Settings:

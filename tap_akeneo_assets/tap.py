@@ -22,6 +22,8 @@ from tap_akeneo_assets import settings, streams
 from tap_akeneo_assets.errors import AkeneoError, Stopped, UnreadableState
 from tap_akeneo_assets.extract.extraction import Extraction
 from tap_akeneo_assets.extract.state import Bookmarks, readable
+from tap_akeneo_assets.media.downloads import Downloads
+from tap_akeneo_assets.media.storage import Storage
 from tap_akeneo_assets.pim.client import Client
 from tap_akeneo_assets.records.json_body import encode_text
 from tap_akeneo_assets.settings import Settings, WrongSettings, decode_text, parse_json
@@ -58,6 +60,8 @@ class TapAkeneoAssets(AkeneoTap):
             if validate_config:
                 self.settings = Settings.of(self.config)
                 self.client = self._connect(self.settings)
+                url = self.settings.media_storage
+                self._storage = _checked_storage(url) if url else None
                 self.client.redactor.add(*filter(None, map(self.config.get, settings.SECRET)))
         except ConfigValidationError as error:
             lines = [_without_secrets(line) for line in error.errors]
@@ -101,6 +105,7 @@ class TapAkeneoAssets(AkeneoTap):
             streams.AttributeOptions(self),
             streams.Assets(self),
             streams.AssetValues(self),
+            streams.AssetMediaFiles(self),
         ]
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -115,7 +120,14 @@ class TapAkeneoAssets(AkeneoTap):
         """Read all streams and write them; whether everything could be had."""
         self.client.redactor.install(*logging.getLogger().handlers)
         bookmarks = Bookmarks(self.state.setdefault("bookmarks", {}), self.logger.warning)
-        return Extraction(self, self.client, self.settings, bookmarks).run()
+        return Extraction(self, self.client, self.settings, bookmarks, self._downloads()).run()
+
+    def _downloads(self) -> Downloads | None:
+        """What stores media files; None where none are stored."""
+        if self._storage is None or self.dry_run or not self.stream("asset_media_files").selected:
+            return None
+        self._storage.prepare()
+        return Downloads(self.client, self._storage)
 
     @classmethod
     def invoke(cls, **options: Any) -> None:  # noqa: ANN401  # the SDK's own
@@ -153,6 +165,13 @@ class TapAkeneoAssets(AkeneoTap):
                 option.type = click.File("rb")
                 option.callback = _checked
         return command
+
+
+def _checked_storage(url: str) -> Storage:
+    try:
+        return Storage(url)
+    except ValueError as error:
+        raise WrongSettings(str(error)) from None
 
 
 @dataclass

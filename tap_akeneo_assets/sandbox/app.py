@@ -30,6 +30,8 @@ api = Blueprint("api", __name__)
 def create_app(pim: Pim) -> Flask:
     """The PIM as a WSGI application."""
     app = Flask(__name__, static_folder=None)
+    # The codes of media files may hold any slashes.
+    app.url_map.merge_slashes = False
     app.extensions["pim"] = pim
     app.register_blueprint(api)
     app.wsgi_app = Wire(app, pim)  # type: ignore[method-assign]  # Flask's own way to add a layer
