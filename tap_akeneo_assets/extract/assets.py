@@ -295,7 +295,7 @@ class AssetReading:
         records = reading.fresh(records)
         rows: list[dict[str, Any]] = []
         unparsed: set[tuple[str, str]] = set()
-        if self._values.selected:
+        if self.writes_values:
             if any(map(needs_attributes, records)):
                 yield from self._wait_for_attributes(family, reading)
                 if not family.attributes_whole and any(
