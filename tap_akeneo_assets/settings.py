@@ -180,8 +180,8 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         default=False,
         title="Emit `ACTIVATE_VERSION` messages",
         description=(
-            "Give rows a version and, at the end of a complete full-table sync, tell the target which are gone from the "
-            "PIM. Set it in all jobs that fill the same tables."
+            "Give rows a version and, at the end of a complete full-table sync, tell the target which are gone from "
+            "the PIM. Set it in all jobs that fill the same tables."
         ),
     ),
 ).to_dict()
