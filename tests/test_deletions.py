@@ -10,7 +10,7 @@ from __future__ import annotations
 import gzip
 import json
 from dataclasses import dataclass, field
-from itertools import permutations, product
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 INCREMENTAL = ("assets", "asset_values")
 SMALL_TARGETS = ("small target marks", "small target deletes")
 POSTGRES = ("postgres marks", "postgres deletes")
-BOTH_ORDERS = tuple(permutations(["weekly", "hourly"]))
+BOTH_ORDERS = ("weekly then hourly", "hourly then weekly")
 
 
 class Database(Protocol):
@@ -153,8 +153,8 @@ def test_without_the_setting_nothing_has_a_version(jobs: Jobs) -> None:
 @pytest.mark.parametrize("compression", ["gzip", "none"])
 def test_rows_in_batch_files_have_their_version(jobs: Jobs, compression: str, tmp_path: Path) -> None:
     jobs.config["batch_config"] = batch_config(tmp_path, compression)
-    for run in (jobs.hourly(100), jobs.weekly(200)):
-        version = {100: 100, 200: 200}[run.of_type("BATCH")[0]["version"]]
+    for run, version in ((jobs.hourly(100), 100), (jobs.weekly(200), 200)):
+        assert run.of_type("BATCH")
         for message in run.of_type("BATCH"):
             assert message["version"] == version
             for url in message["manifest"]:
@@ -213,7 +213,7 @@ def assert_the_weekly_job_deletes(pim: Pim, jobs: Jobs, warehouse: Warehouse) ->
     indirect=["warehouse"],
 )
 def test_what_is_made_while_the_weekly_job_runs_survives_it(
-    pim: Pim, jobs: Jobs, warehouse: Warehouse, order: tuple[str, ...], *, versions_before: bool
+    pim: Pim, jobs: Jobs, warehouse: Warehouse, order: str, *, versions_before: bool
 ) -> None:
     """The weekly job has read its last page; then an asset is made, and the hourly job reads it."""
     jobs.streams = INCREMENTAL
@@ -227,7 +227,7 @@ def test_what_is_made_while_the_weekly_job_runs_survives_it(
     make_asset(pim)
     runs["hourly"] = jobs.hourly(210)
     assert ("packshots", "new") in by_key("assets", runs["hourly"].records["assets"])
-    first, second = order
+    first, second = order.split(" then ")
     warehouse.load(before, runs[first])
     warehouse.load(runs[second])
     if versions_before or not isinstance(warehouse.database, SmallDatabase):

@@ -21,6 +21,7 @@ import pytest
 
 from tap_akeneo_assets.sandbox import Options, Pim, demo_pim
 from tap_akeneo_assets.sandbox.server import serve
+from tap_akeneo_assets.tap import TapAkeneoAssets
 
 from . import stock, support
 from .expected import KEYS, by_key, records_of
@@ -219,6 +220,18 @@ def test_maps_work_below_a_deselected_stream(deselected: str, company: tuple[str
     assert ours.schemas == theirs.schemas
     for stream in STREAMS:
         assert texts(ours.records[stream]) == texts(theirs.records[stream]), stream
+
+
+def test_what_is_not_selected_is_left_out_of_a_copy() -> None:
+    catalog = select("assets", without=[("assets", "created")])
+    assets = TapAkeneoAssets(config={"api_url": "https://pim.example", **CREDENTIALS}, catalog=catalog).stream("assets")
+    record = {"asset_family_code": "packshots", "code": "red", "created": "2026-01-31T10:00:00+00:00"}
+    with support.captured_stdout() as output:
+        assets.open()
+        assets.emit([record])
+        assets.tap.chunk_writer.flush()
+    assert "created" in record
+    assert Run.of(output.getvalue(), 0).records["assets"] == [{"asset_family_code": "packshots", "code": "red"}]
 
 
 def messages_without(messages: Sequence[dict[str, Any]], removed: Sequence[str]) -> list[str]:
