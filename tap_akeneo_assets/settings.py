@@ -199,7 +199,10 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         th.BooleanType,
         default=False,
         title="Emit `ACTIVATE_VERSION` messages",
-        description="At the end of a complete full-table sync, tell the target which rows are gone from the PIM.",
+        description=(
+            "Give rows a version and, at the end of a complete full-table sync, tell the target which are gone from "
+            "the PIM. Set it in all jobs that fill the same tables."
+        ),
     ),
 ).to_dict()
 

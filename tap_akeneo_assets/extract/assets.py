@@ -329,12 +329,12 @@ class FamilySync:
         assets = (self._written if self._family.asset_codes is None else self._codes).new(assets)
         values: list[ValueRow] = []
         media_files: list[Row] = []
-        if self._values.selected or self._media_files.selected:
+        if self._values.has_to_be_read or self._media_files.has_to_be_read:
             infos = await self._attributes_for(assets)
             passing = [asset for asset in assets if self._assets.passes_map(asset.record)]
-            if self._values.selected:
+            if self._values.has_to_be_read:
                 values = self._value_rows(passing, infos)
-            if self._media_files.selected:
+            if self._media_files.has_to_be_read:
                 media_files = await self._stored(
                     [row for asset in passing for row in media_rows(asset, self.code, infos)]
                 )

@@ -37,7 +37,7 @@ class AkeneoTap(Tap):
         stop: set when the run is to end: whoever waits for a request then gives up.
         failed: something could not be read.
         state_seconds: how long to wait between two STATE messages.
-        state_records: how many records are reason enough to wait no longer.
+        state_records: after how many records to wait no longer.
     """
 
     message_writer_class = ChunkWriter
@@ -53,7 +53,11 @@ class AkeneoTap(Tap):
         self.chunk_writer.check_time = self._check_time
 
     def extract(self) -> bool:
-        """Read all streams and write them; whether everything could be had."""
+        """Read all streams and write them.
+
+        Returns:
+            Whether everything could be read.
+        """
         raise NotImplementedError
 
     def stream(self, name: str) -> AkeneoStream:
@@ -87,10 +91,10 @@ class AkeneoTap(Tap):
         return any(stream.ABORT_AT_RECORD_COUNT is not None for stream in self.streams.values())
 
     def end(self) -> None:
-        """The end of a run.
+        """End the run.
 
         Raises:
-            SystemExit: it failed.
+            SystemExit: something could not be read.
         """
         if self.failed:
             raise SystemExit(1)
