@@ -1,4 +1,4 @@
-"""An asset's `values` as typed rows, one a value.
+"""An asset's `values` as typed rows, one row per value.
 
 The vendor's guide to synchronising assets ends so: look up the type of each value's attribute, and parse the data
 according to it. What does not parse keeps its raw value, and so does a type that does not exist yet.
@@ -83,7 +83,7 @@ def value_rows(
 
     Args:
         asset: a record of `assets`.
-        attributes: the family's, by code; none where they are not known.
+        attributes: the family's, by code; None where they are not known.
         unparsed: gets the attribute and type of each value that its type does not admit.
     """
     blank = {
@@ -112,11 +112,11 @@ def value_rows(
 
 
 class UnseenFilters:
-    """The channel and locales wanted of which no value has been seen yet; false when none is left.
+    """The channel and locales of the settings of which no value has been seen yet; false when all have been.
 
     Args:
-        channel: code of the only channel wanted; none for all.
-        locales: codes of the only locales wanted; empty for all.
+        channel: code of the only channel to read; None for all.
+        locales: codes of the only locales to read; empty for all.
     """
 
     def __init__(self, channel: str | None, locales: Sequence[str]) -> None:
@@ -149,8 +149,8 @@ def thin_out(
 
     Args:
         values: of one asset, by attribute.
-        channel: the only one wanted; none for all.
-        locales: the only ones wanted; empty for all.
+        channel: the only one to keep; None for all.
+        locales: the only ones to keep; empty for all.
     """
 
     def is_wanted(value: Mapping[str, Any]) -> bool:
@@ -176,7 +176,7 @@ def _number(row: Row, data: object, _value: Mapping[str, Any], _info: AttributeI
 
 
 def _bearable(number: Decimal) -> Decimal | None:
-    """A number that Postgres holds, in a form that Python reads; none where there is no such."""
+    """A number that Postgres holds, in a form that Python reads; None where Postgres cannot hold it."""
     exponent = int(number.as_tuple().exponent)
     if number.adjusted() >= _DIGITS_BEFORE or -exponent > _DIGITS_AFTER:
         return None
@@ -229,7 +229,7 @@ def _media_link(row: Row, data: object, value: Mapping[str, Any], info: Attribut
 
 
 def _full_url(text: str, linked: Mapping[str, Any], info: AttributeInfo | None) -> str | None:
-    """What SaaS calls `full_url`, from prefix and suffix; none where nobody tells them."""
+    """What SaaS calls `full_url`, from prefix and suffix; None where neither the value nor the attribute has them."""
     if info is None and not linked.keys() & {"prefix", "suffix"}:
         return None
     prefix = _text_in(linked, "prefix") if "prefix" in linked or info is None else info.prefix
