@@ -3,14 +3,14 @@
 What ends a request, a family or a run is an `AkeneoError`; its `str()` is the one line for the user:
 
     AkeneoError
-    ├── Fatal            nothing more can be had from this PIM
+    ├── Fatal            no further request can succeed in this run
     ├── Stopped          the run is ending, nothing is wrong
     ├── OutputLost       what was read cannot be written
-    └── RequestFailed    this request is lost for good, others may succeed
+    └── RequestFailed    this request cannot succeed, others may
         ├── NotFound     404
         ├── Forbidden    403; its text is the same for all resources that are refused for one reason
         ├── Refused      400 and 422: the PIM does not take this cursor or filter
-        └── DamagedPage  an answer that no further try makes good
+        └── DamagedPage  an answer that cannot be used; asking again gives the same
 
 What pure functions find wrong with data is a `ValueError`; whoever knows where the data came from says so:
 
@@ -36,7 +36,7 @@ class AkeneoError(Exception):
 
 
 class Fatal(AkeneoError):
-    """Nothing more can be had from this PIM in this run."""
+    """No further request can succeed in this run."""
 
 
 class Stopped(AkeneoError):
@@ -56,7 +56,7 @@ class OutputLost(AkeneoError):
 
 
 class RequestFailed(AkeneoError):
-    """A request is lost for good; the run may go on.
+    """A request cannot succeed; others may.
 
     Attributes:
         status: the HTTP status of the last answer; None when there was none.
@@ -82,7 +82,7 @@ class Refused(RequestFailed):
 
 
 class DamagedPage(RequestFailed):
-    """An answer that is of no use, and will not be however often it is asked for."""
+    """An answer that cannot be used; asking again gives the same."""
 
 
 def one_line(text: str) -> str:
@@ -95,7 +95,7 @@ class NotJson(ValueError):
 
 
 class UnusableJson(ValueError):
-    """A body is JSON that cannot be used, however often it is asked for; str() tells why."""
+    """A body is JSON that cannot be used, and asking again gives the same; str() tells why."""
 
 
 class WrongAnswer(ValueError):

@@ -193,8 +193,7 @@ def test_a_grant_may_lack_a_refresh_token(refresh_token: object) -> None:
         (422, "No user found for the given username and password", "refuses username or password"),
         (400, "Nope", "client_id, client_secret, username or password"),
         (404, "No route found", "check api_url"),
-        (405, "", "check api_url"),
-        (403, "", "check api_url"),
+        (405, "Method not allowed", "check api_url"),
     ],
 )
 def test_a_refused_login_says_what_to_check(status: int, reason: str, words: str) -> None:
@@ -205,6 +204,15 @@ def test_a_refused_login_says_what_to_check(status: int, reason: str, words: str
 def test_a_refused_token_says_what_to_check() -> None:
     assert "revoked" in token_refused(AppToken("app-token"), "")
     assert '"Expired."' in token_refused(CONNECTION, "Expired.")
+    foreign = token_refused(CONNECTION, "", "a front server")
+    assert "not by the PIM but by a front server" in foreign
+    assert "PIM refuses" not in foreign
+
+
+def test_a_login_that_is_refused_by_others_than_the_pim_is_told_in_their_line() -> None:
+    tokens = TokenRoute(RequestFailed("403 by a wall", status=403)).tokens()
+    with pytest.raises(Fatal, match=r"^403 by a wall$"):
+        tokens.token()
 
 
 SECRETS = ["pass/w+rd", "se:crét", 'quo"te\\', "a b&c=d%20", "emoji 🎨"]
@@ -229,6 +237,13 @@ def test_a_secret_is_blanked_in_every_spelling(secret: str) -> None:
     ]
     for spelling in spellings:
         assert clean(f"<{spelling}>") == "<***>"
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_a_text_is_a_secret_only_as_a_whole(secret: str) -> None:
+    redactor = Redactor(secret)
+    assert all(map(redactor.is_secret, (secret, quote(secret, safe=""), base64.b64encode(secret.encode()).decode())))
+    assert not redactor.is_secret(f"{secret}x")
 
 
 def test_the_longest_secret_goes_first() -> None:

@@ -9,12 +9,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-from tap_akeneo_assets.records.values import value_rows
 from tap_akeneo_assets.singer.stream import AkeneoStream
 from tap_akeneo_assets.tap import TapAkeneoAssets
 
 from .expected import TYPED_COLUMNS
-from .support import tap
+from .support import tap, value_records
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -123,7 +122,7 @@ def test_the_table_of_typed_values_is_what_the_parsers_do() -> None:
             asset = {"asset_family_code": "f", "code": "a", "values": {"x": values}}
             filled = {
                 column
-                for row in value_rows(asset, {}, set())
+                for row in value_records(asset, {}, set())
                 for column, content in row.items()
                 if content is not None and column in TYPED_COLUMNS
             }

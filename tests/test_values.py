@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from tap_akeneo_assets import schemas
+from tap_akeneo_assets.records.assets import Asset
 from tap_akeneo_assets.records.json_body import decode, encode_text
 from tap_akeneo_assets.records.timestamps import to_timestamp, to_utc
-from tap_akeneo_assets.records.values import AttributeInfo, attribute_info, needs_attributes, value_rows
+from tap_akeneo_assets.records.values import AttributeInfo, attribute_info, needs_attributes
+from tests.support import value_records
 
 # A busy machine is no fault of what is tested.
 LAWS = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
@@ -55,7 +57,7 @@ def rows(
     value = {"locale": None, "channel": None, "data": data, "attribute_type": kind, **extra}
     asset = {"asset_family_code": "packshots", "code": "a", "values": {"x": [value]}}
     unparsed: set[tuple[str, str]] = set()
-    (row,) = value_rows(asset, {"x": info} if info else None, unparsed)
+    (row,) = value_records(asset, {"x": info} if info else None, unparsed)
     return row, unparsed
 
 
@@ -279,7 +281,7 @@ def test_rows_of_an_asset() -> None:
         },
     }
 
-    made = list(value_rows(asset, {"description": attribute_info({"type": "text"})}, set()))
+    made = value_records(asset, {"description": attribute_info({"type": "text"})}, set())
 
     assert [(row["value_key"], row["attribute_code"], row["locale"], row["channel"]) for row in made] == [
         ("description-en_US-ecommerce", "description", "en_US", "ecommerce"),
@@ -299,8 +301,8 @@ def test_rows_of_an_asset() -> None:
 def test_an_asset_without_values(values: object) -> None:
     asset = {"asset_family_code": "packshots", "code": "a", "values": values}
 
-    assert list(value_rows(asset, None, set())) == []
-    assert not needs_attributes(asset)
+    assert value_records(asset, None, set()) == []
+    assert not needs_attributes(Asset(asset))
 
 
 @pytest.mark.parametrize(
@@ -319,7 +321,7 @@ def test_an_asset_without_values(values: object) -> None:
     ],
 )
 def test_when_attributes_are_needed(value: dict[str, Any], needed: bool) -> None:  # noqa: FBT001 - a table's column
-    assert needs_attributes({"values": {"a": [{"attribute_type": "text"}, value]}}) is needed
+    assert needs_attributes(Asset({"code": "a", "values": {"a": [{"attribute_type": "text"}, value]}})) is needed
 
 
 def test_attribute_info() -> None:

@@ -21,7 +21,8 @@ from tap_akeneo_assets.extract.state import FamilyProgress, bookmark
 from tap_akeneo_assets.extract.written import WrittenAssets, WrittenCodes
 from tap_akeneo_assets.pim.responses import describe
 from tap_akeneo_assets.pim.urls import encode_segment
-from tap_akeneo_assets.records import pages
+from tap_akeneo_assets.records import json_body, pages
+from tap_akeneo_assets.records.assets import Asset, AssetPage, decode_page
 from tap_akeneo_assets.records.timestamps import to_filter
 from tap_akeneo_assets.records.values import needs_attributes, thin_out, value_rows
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from tap_akeneo_assets.extract.run import Run
     from tap_akeneo_assets.pim.client import Answer
-    from tap_akeneo_assets.records.values import AttributeInfo, UnseenFilters
+    from tap_akeneo_assets.records.values import AttributeInfo, UnseenFilters, ValueRow
 
     ComingPage = asyncio.Future[Answer[Any]]
 
@@ -261,22 +262,23 @@ class FamilySync:
         except Refused as refusal:
             return await self._after_refusal(open_listing, refusal)
         progress.began = progress.began or answer.began
-        items, link = pages.page_items(answer.data), pages.next_link(answer.data)
-        self._add_to_history(open_listing, items, link)
+        page = AssetPage.of(answer.data)
+        link = page.next
+        self._add_to_history(open_listing, page)
         sample = open_listing.sample
         if sample and await self._is_long(sample, has_next=link is not None):
-            records = self._records(items)
-            await self._write_page(records)
-            self._cut(listing, sample, records)
+            assets = self._assets_of(page)
+            await self._write_page(assets)
+            self._cut(listing, sample, assets)
             self._run.after_page()
             return None
         is_too_long = link is not None and self._is_url_too_long(listing, link)
-        has_next = link is not None and self._needs_more(len(items))
+        has_next = link is not None and self._needs_more(len(page.codes))
         next_page = self._fetch(open_listing, link) if has_next and not is_too_long else None
-        records = self._records(items)
-        if next_page and progress.began and sample and sample.add(records):
+        assets = self._assets_of(page)
+        if next_page and progress.began and sample and sample.add(assets):
             self._probe = self._fetch(OpenListing(sample.probe))
-        await self._write_page(records)
+        await self._write_page(assets)
         if has_next and is_too_long:
             await self._split(listing)
             next_page = None
@@ -289,9 +291,9 @@ class FamilySync:
         self._run.after_page()
         return next_page
 
-    def _add_to_history(self, open_listing: OpenListing, items: Sequence[Mapping[str, Any]], link: str | None) -> None:
+    def _add_to_history(self, open_listing: OpenListing, page: AssetPage) -> None:
         try:
-            open_listing.history.add([str(item.get("code")) for item in items], link)
+            open_listing.history.add(page.codes, page.next)
         except PaginationLoop:
             open_listing.listing.next = None  # the next run reads from the beginning, rather than in the loop
             raise
@@ -303,40 +305,46 @@ class FamilySync:
 
     # Records
 
-    def _records(self, items: Sequence[object]) -> list[dict[str, Any]]:
+    def _assets_of(self, page: AssetPage) -> Sequence[Asset]:
+        for asset in page.assets:
+            asset.belong_to(self.code)
+        return page.assets or self._reshaped(page.items)
+
+    def _reshaped(self, items: Sequence[Mapping[str, Any]]) -> list[Asset]:
         records, whole = self._run.records(self._assets, items, {"asset_family_code": self.code}, self.code)
         self._progress.damaged = self._progress.damaged or not whole
-        return records
+        return list(map(Asset, records))
 
-    async def _write_page(self, records: list[dict[str, Any]]) -> None:
-        await self._write_records(records)
+    async def _write_page(self, assets: Sequence[Asset]) -> None:
+        await self._write(assets)
         self._pages_read += 1
 
-    async def _write_records(self, records: list[dict[str, Any]]) -> None:
+    async def _write(self, assets: Sequence[Asset]) -> None:
         """Write assets, and the values of those that the stream map of assets lets through."""
         if self._unseen_filters:
-            self._unseen_filters.see(records)
-        records = (self._written if self._family.asset_codes is None else self._codes).new(records)
-        rows: list[dict[str, Any]] = []
+            self._unseen_filters.see(assets)
+        assets = (self._written if self._family.asset_codes is None else self._codes).new(assets)
+        rows: list[ValueRow] = []
         if self._values.selected:
-            infos = await self._attributes_for(records)
+            infos = await self._attributes_for(assets)
             unparsed: set[tuple[str, str]] = set()
-            for record in filter(self._assets.passes_map, records):
-                rows += value_rows(record, infos, unparsed)
+            for asset in assets:
+                if self._assets.passes_map(asset.record):
+                    rows += value_rows(asset, self.code, infos, unparsed)
             self._warn_of_unparsed(unparsed)
-        self._progress.add(records)
-        self._assets.emit(records)
+        self._progress.add(assets)
+        self._assets.emit([asset.record for asset in assets])
         self._values.emit(rows)
-        self._assets_read += len(records)
+        self._assets_read += len(assets)
 
-    async def _attributes_for(self, records: Sequence[Mapping[str, Any]]) -> Mapping[str, AttributeInfo] | None:
+    async def _attributes_for(self, assets: Sequence[Asset]) -> Mapping[str, AttributeInfo] | None:
         """The attributes that tell how to type the values of some assets; None where the values tell it themselves.
 
         Raises:
             DamagedPage: they are needed, and could not be read.
         """
         loading = self._family.attributes
-        if not any(map(needs_attributes, records)):
+        if not any(map(needs_attributes, assets)):
             known = loading.result() if loading and loading.done() else None
             return known and known.infos
         attributes = await self._load_attributes(self._family)
@@ -344,7 +352,7 @@ class FamilySync:
             raise DamagedPage("The values cannot be typed, since the attributes could not be read.")
         # What is saved after the attributes were read must be read again.
         self._progress.began = min(filter(None, (self._progress.began, attributes.began)), default=None)
-        if not attributes.whole and any(needs_attributes(record, attributes.infos) for record in records):
+        if not attributes.whole and any(needs_attributes(asset, attributes.infos) for asset in assets):
             self._progress.damaged = True
         return attributes.infos
 
@@ -412,11 +420,9 @@ class FamilySync:
                 item = pages.item((await answer).data, code)
             except NotFound:
                 continue
-            records = self._records([item])
-            for record in records:
-                if record.get("values"):
-                    record["values"] = thin_out(record["values"], self._query.channel, self._query.locales)
-            await self._write_records(records)
+            if item.get("values"):
+                item["values"] = thin_out(item["values"], self._query.channel, self._query.locales)
+            await self._write(self._reshaped([item]))
             self._run.after_page()
 
     # Cutting a long listing
@@ -434,19 +440,18 @@ class FamilySync:
             return False
         if has_next:
             with suppress(RequestFailed, UnexpectedShape):
-                first = (await self._probe).data
-                link = pages.next_link(first)
-                if link is not None:
-                    second = (await self._fetch(OpenListing(sample.probe), link)).data
-                    if pages.page_items(second) != pages.page_items(first):
+                first = AssetPage.of((await self._probe).data)
+                if first.next is not None:
+                    second = AssetPage.of((await self._fetch(OpenListing(sample.probe), first.next)).data)
+                    if second.codes != first.codes:
                         return True
         self._probe = None
         return False
 
-    def _cut(self, listing: Listing, sample: Sample, records: Iterable[Mapping[str, Any]]) -> None:
+    def _cut(self, listing: Listing, sample: Sample, assets: Iterable[Asset]) -> None:
         """Read a listing by ranges from here on; most of them wait until the first ones turn out to be sound."""
         self._written.add(sample.written)
-        self._written.add({record["code"]: record.get("updated") for record in records})
+        self._written.add({asset.code: asset.updated for asset in assets})
         self._progress.cut = True
         self._progress.open.remove(listing)
         self._progress.open += sample.ranges
@@ -468,7 +473,9 @@ class FamilySync:
 
     def _fetch(self, open_listing: OpenListing, link: str | None = None) -> ComingPage:
         listing, rank = open_listing.listing, page_rank(open_listing.history.pages)
-        return self._run.fetch(self._path, self._parameters(listing), link or listing.next, rank=rank)
+        decode = decode_page if self._assets.writes_records_unchanged else json_body.decode
+        parameters, link = self._parameters(listing), link or listing.next
+        return self._run.fetch(self._path, parameters, link, rank=rank, decode=decode)
 
     def _parameters(self, listing: Listing) -> dict[str, str]:
         return self._query.parameters(listing.conditions)

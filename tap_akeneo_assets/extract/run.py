@@ -9,6 +9,7 @@ from tap_akeneo_assets.extract.report import Report
 from tap_akeneo_assets.pim.responses import REST_ROOT
 from tap_akeneo_assets.pim.urls import is_other_resource, next_query
 from tap_akeneo_assets.records import json_body
+from tap_akeneo_assets.records.assets import PlainPage
 
 if TYPE_CHECKING:
     import asyncio
@@ -80,7 +81,13 @@ class Run:
         self._fetcher = fetcher
 
     def fetch(
-        self, path: str, parameters: Mapping[str, str] | None = None, link: str | None = None, *, rank: Rank
+        self,
+        path: str,
+        parameters: Mapping[str, str] | None = None,
+        link: str | None = None,
+        *,
+        rank: Rank,
+        decode: Callable[[bytes], tuple[Any, list[str]]] = json_body.decode,
     ) -> asyncio.Future[Answer[Any]]:
         """Ask for a page or an item.
 
@@ -89,6 +96,7 @@ class Run:
             parameters: of the query; they hold whatever the link says.
             link: the server's `next` of the page before; None for the first page.
             rank: the lowest goes first.
+            decode: decodes the body, and tells in lines what was changed in it.
 
         Returns:
             The answer to come, with its body decoded; awaiting it raises `AkeneoError`.
@@ -102,10 +110,10 @@ class Run:
 
         def read(body: bytes) -> Any:  # noqa: ANN401  # JSON
             try:
-                data, remarks[:] = json_body.decode(body)
+                data, remarks[:] = decode(body)
             except UnusableJson as error:
                 raise DamagedPage(f"The PIM's answer to {path} cannot be used: {error}") from None
-            if is_other_resource(path, data):
+            if is_other_resource(path, {"_links": data.links} if isinstance(data, PlainPage) else data):
                 raise WrongAnswer("its link to itself leads elsewhere")
             return data
 

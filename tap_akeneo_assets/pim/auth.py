@@ -228,7 +228,7 @@ def token_refused(credentials: Credentials, reason: str, refuser: str = "") -> s
     if refuser:
         return (
             f"{answer}, not by the PIM but by {refuser}. If it wants a login of its own: api_url must be reachable "
-            "without one. If not, the token was revoked or is wrong, or the Authorization header is stripped on its way."
+            "without one. If not, the token was revoked or is wrong, or the Authorization header is lost on its way."
         )
     if isinstance(credentials, AppToken):
         advice = f"It was revoked or is wrong: connect the App anew for another.{stray_ends(credentials)}"

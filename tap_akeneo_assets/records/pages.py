@@ -38,7 +38,7 @@ def page_items(answer: object) -> list[dict[str, Any]]:
     """The items of a page, as of a list that has several.
 
     Raises:
-        UnexpectedShape: it is no page. Nor is `{}`: PHP might send it for an empty array, but other servers for anything.
+        UnexpectedShape: it is no page. Nor is `{}`: PHP may send it for an empty array, other servers for anything.
     """
     if type(answer) is not dict or "_embedded" not in answer:
         raise UnexpectedShape("answer", answer, "a page with `_embedded`")

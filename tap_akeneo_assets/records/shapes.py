@@ -53,7 +53,7 @@ class Shape:
                 continue
             api_name = api_names.get(name, name)
             reshape = _to_json if name in as_json else reshaper(declared, api_name)
-            self._fields[api_name] = (name, _unless_plain(reshape) if declared is VALUES else reshape)
+            self._fields[api_name] = (name, _with_codes(reshape) if declared is VALUES else reshape)
             if declared.get("format") == "date-time":
                 self._timestamps.append(name)
         self._keys = [name for name in schema["required"] if name not in parents]
@@ -146,37 +146,15 @@ def _array(schema: Mapping[str, Any], *, nullable: bool, path: str) -> Reshape:
     return reshape
 
 
-def _unless_plain(reshape: Reshape) -> Reshape:
-    """Reshape an asset's `values` only where a quick look finds cause.
+def _with_codes(reshape: Reshape) -> Reshape:
+    """Reshape an asset's `values`, each of which needs the code of its attribute."""
 
-    It is most of the work on most of the records, and what is compiled from the schema takes several times as long
-    to give it back as it came.
-    """
-
-    def reshape_if_needed(values: Any) -> Any:  # noqa: ANN401 - JSON
+    def reshape_values(values: Any) -> Any:  # noqa: ANN401 - JSON
         if type(values) is dict and "" in values:
             raise UnexpectedShape("values", values, "one with a code for each attribute")
-        return values if type(values) is dict and _is_plain(values) else reshape(values)
+        return reshape(values)
 
-    return reshape_if_needed
-
-
-def _is_plain(values: dict[str, Any]) -> bool:
-    for entries in values.values():
-        if type(entries) is not list:
-            return False
-        for entry in entries:
-            if type(entry) is not dict:
-                return False
-            locale, channel, kind = entry.get("locale"), entry.get("channel"), entry.get("attribute_type")
-            if not (
-                (locale is None or type(locale) is str)
-                and (channel is None or type(channel) is str)
-                and (kind is None or type(kind) is str)
-                and ("linked_data" not in entry or type(entry["linked_data"]) is dict)
-            ):
-                return False
-    return True
+    return reshape_values
 
 
 def _scalar(kind: str, *, nullable: bool, path: str) -> Reshape:

@@ -10,7 +10,7 @@ Routes go by the names of the functions in `app.py`: `token`, `families`, `famil
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from random import Random
@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from werkzeug.http import http_date
 from werkzeug.wrappers import Response
 
-from tap_akeneo_assets.sandbox.hangup import HangUp
+from tap_akeneo_assets.sandbox.hangup import HangUp, OnTheWire
 from tap_akeneo_assets.sandbox.pim import Pim
 from tap_akeneo_assets.sandbox.records import RequestRecord
 
@@ -110,15 +110,63 @@ def cut(kind: Literal["length", "chunked", "closed"], part: float = 0.5) -> Faul
         body = response.get_data()
         sent = body[: int(len(body) * part)]
         framing = {"length": f"Content-Length: {len(body)}", "chunked": "Transfer-Encoding: chunked"}
-        head = (
-            f"HTTP/1.1 {response.status}\r\nContent-Type: {response.content_type}\r\n"
-            f"Date: {http_date(exchange.pim.now())}\r\n{framing.get(kind, 'Connection: close')}\r\n\r\n"
-        )
+        head = _head(exchange, response, framing.get(kind, "Connection: close"))
         if kind == "chunked" and sent:
             sent = b"%x\r\n%b\r\n" % (len(sent), sent)
-        raise HangUp(head.encode() + sent)
+        raise HangUp(head + sent)
 
     return fault
+
+
+def interim(*statuses: int, delay: float = 0) -> Fault:
+    """Interim answers, such as 103 (Early Hints), come before the real one.
+
+    Args:
+        statuses: Their statuses, in order.
+        delay: Seconds before each further answer.
+    """
+
+    def fault(exchange: Exchange) -> Response:
+        def pieces() -> Iterator[bytes]:
+            for status in statuses:
+                yield f"HTTP/1.1 {status} Interim\r\nLink: </style.css>; rel=preload\r\n\r\n".encode()
+                sleep(delay)
+            yield _whole(exchange, exchange.real())
+
+        raise OnTheWire(pieces())
+
+    return fault
+
+
+def second_answer(body: bytes = b"[]") -> Fault:
+    """The real answer, and right after it one that nobody asked for."""
+
+    def fault(exchange: Exchange) -> Response:
+        second = _whole(exchange, Response(body, mimetype=JSON))
+        raise OnTheWire([_whole(exchange, exchange.real()) + second])
+
+    return fault
+
+
+def drip(seconds: float, piece: bytes = b" ") -> Fault:
+    """The head of an answer, and then a piece of a body every so many seconds, until the other side goes away."""
+
+    def fault(exchange: Exchange) -> Response:
+        def pieces() -> Iterator[bytes]:
+            yield _head(exchange, exchange.real(), "Connection: close")
+            while True:
+                yield piece
+                sleep(seconds)
+
+        raise OnTheWire(pieces())
+
+    return fault
+
+
+def front_server(code: int = 403, name: str = "cloudflare", title: str = "Just a moment...") -> Fault:
+    """A front server refuses in HTML; the PIM never sees the request."""
+    page = f"<!DOCTYPE html><html><head><title>{title}</title></head><body>Checking your browser.</body></html>"
+    return lambda _: Response(page, code, {"Server": name}, mimetype=HTML)
 
 
 def not_json() -> Fault:
@@ -255,12 +303,28 @@ def passing() -> tuple[Fault, ...]:
         cut("length"),
         cut("length", 0),
         cut("chunked"),
+        interim(103),
+        interim(102, 103, 100),
         # Of a media file nobody could tell that it was cut.
         lambda exchange: exchange.real() if exchange.request.route == "media_file" else unended(exchange),
         not_json(),
         token_ended(once=True),
         refresh_refused(),
     )
+
+
+def _whole(exchange: Exchange, response: Response) -> bytes:
+    """An answer as it is on the wire."""
+    body = response.get_data()
+    return _head(exchange, response, f"Content-Length: {len(body)}") + body
+
+
+def _head(exchange: Exchange, response: Response, framing: str) -> bytes:
+    """The head of an answer as it is on the wire; `framing` is the header that says how its body ends."""
+    return (
+        f"HTTP/1.1 {response.status}\r\nContent-Type: {response.content_type}\r\n"
+        f"Date: {http_date(exchange.pim.now())}\r\n{framing}\r\n\r\n"
+    ).encode()
 
 
 @dataclass(frozen=True)

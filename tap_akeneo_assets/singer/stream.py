@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
+import msgspec
 from singer_sdk import Stream
 from singer_sdk.helpers._catalog import pop_deselected_record_properties
 from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
     from tap_akeneo_assets.records.shapes import Shape
     from tap_akeneo_assets.singer.tap_base import AkeneoTap
+
+
+Record: TypeAlias = dict[str, Any] | msgspec.Struct
 
 
 class AkeneoStream(Stream):
@@ -108,7 +112,12 @@ class AkeneoStream(Stream):
         batch_config = self.get_batch_config(self.config)
         self._batches = Batches(self, batch_config, self._version) if batch_config else None
 
-    def passes_map(self, record: dict[str, Any]) -> bool:
+    @property
+    def writes_records_unchanged(self) -> bool:
+        """Whether records go to the output as they are: no map, selection of fields or BATCH file needs dicts."""
+        return not self._drops_fields and not self._batches and all(map(_is_identity, self._maps))
+
+    def passes_map(self, record: Record) -> bool:
         """Whether the streams below it get what belongs to a record.
 
         A `__filter__` takes what is below a record with it. A map that removes the whole stream removes the stream's
@@ -117,15 +126,18 @@ class AkeneoStream(Stream):
         Raises:
             Fatal: the filter's expression fails.
         """
-        if not self._maps or _removes(map_ := self._maps[0]):
+        if not self._maps or _is_identity(map_ := self._maps[0]) or _removes(map_):
             return True
         try:
-            return map_.get_filter_result(record)
+            return map_.get_filter_result(_as_dict(record))
         except Exception as error:  # noqa: BLE001  # whatever a user's expression raises
             raise _map_failed(map_, error) from None
 
-    def emit(self, records: Sequence[dict[str, Any]]) -> None:
+    def emit(self, records: Sequence[Record]) -> None:
         """Write records: fields selected, stream maps applied, as RECORD messages or into BATCH files.
+
+        Args:
+            records: dicts or structs with the fields of the schema; they are left as they are.
 
         Raises:
             DamagedPage: a record cannot be written.
@@ -136,19 +148,26 @@ class AkeneoStream(Stream):
             return
         if self.ABORT_AT_RECORD_COUNT is not None:
             records = records[: self.ABORT_AT_RECORD_COUNT - self.records]
-        if self._drops_fields:
-            records = [dict(record) for record in records]
-            for record in records:
-                pop_deselected_record_properties(record, self.schema, self.mask)
-        for map_ in self._maps:
-            self._write(map_.stream_alias, _mapped(map_, records))
+        if self.writes_records_unchanged:
+            for map_ in self._maps:
+                self._write_messages(map_.stream_alias, records)
+        else:
+            self._change_and_write([_as_dict(record) for record in records])
         self.records += len(records)
         self._counter.increment(len(records))
 
-    def _write(self, alias: str, records: Sequence[dict[str, Any]]) -> None:
-        if self._batches:
-            self._batches.add(alias, records)
-            return
+    def _change_and_write(self, records: list[dict[str, Any]]) -> None:
+        if self._drops_fields:
+            for record in records:
+                pop_deselected_record_properties(record, self.schema, self.mask)
+        for map_ in self._maps:
+            mapped = _mapped(map_, records)
+            if self._batches:
+                self._batches.add(map_.stream_alias, mapped)
+            else:
+                self._write_messages(map_.stream_alias, mapped)
+
+    def _write_messages(self, alias: str, records: Sequence[Record]) -> None:
         rest = {"time_extracted": datetime.now(UTC), **self._version}
         try:
             self.tap.chunk_writer.write_records(alias, records, rest)
@@ -177,8 +196,16 @@ def _removes(map_: StreamMap) -> bool:
     return isinstance(map_, RemoveRecordTransform)
 
 
+def _is_identity(map_: StreamMap) -> bool:
+    return type(map_) is SameRecordTransform and not map_.flattening_enabled
+
+
+def _as_dict(record: Record) -> dict[str, Any]:
+    return dict(record) if isinstance(record, dict) else msgspec.structs.asdict(record)
+
+
 def _mapped(map_: StreamMap, records: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
-    if type(map_) is SameRecordTransform and not map_.flattening_enabled:
+    if _is_identity(map_):
         return records
     if _removes(map_):
         return ()

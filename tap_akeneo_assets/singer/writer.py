@@ -58,7 +58,7 @@ class ChunkWriter(MsgSpecWriter):
         self._stdout = sys.stdout
         self._pipe: Pipe | None = None
 
-    def write_records(self, stream: str, records: Iterable[Mapping[str, Any]], rest: Mapping[str, Any]) -> None:
+    def write_records(self, stream: str, records: Iterable[object], rest: Mapping[str, Any]) -> None:
         """Write RECORD messages.
 
         Args:
