@@ -33,7 +33,7 @@ def _number(description: str) -> Schema:
     return {"type": ["number", "null"], "description": description}
 
 
-def _moment(description: str) -> Schema:
+def _timestamp(description: str) -> Schema:
     return {"type": ["string", "null"], "format": "date-time", "description": description}
 
 
@@ -213,8 +213,8 @@ ASSETS = _record(
         "asset_family_code": _FAMILY_CODE,
         "code": _key("Code of the asset, unique in its family."),
         "values": VALUES,
-        "created": _moment("When the asset was created, in UTC (from PIM 6.0 on)."),
-        "updated": _moment("When the asset was last updated, in UTC (from PIM 6.0 on)."),
+        "created": _timestamp("When the asset was created, in UTC (from PIM 6.0 on)."),
+        "updated": _timestamp("When the asset was last updated, in UTC (from PIM 6.0 on)."),
         "status": _text("Status of the asset, where the PIM sends one."),
         "start_date": _text("Since when the asset may be used, where the PIM sends it."),
         "end_date": _text("Until when the asset may be used, where the PIM sends it."),
@@ -233,7 +233,7 @@ ASSET_VALUES = _record(
         "text_value": _text("Text (text), or what stands between prefix and suffix (media_link)."),
         "number_value": _number("Number, with all its digits (number)."),
         "boolean_value": _boolean("True or false (boolean)."),
-        "date_value": _moment("Date as it was entered, with its offset; null where it is no real date (date)."),
+        "date_value": _timestamp("Date as it was entered, with its offset; null where it is no real date (date)."),
         "option_codes": _texts("Codes of options or tags (single_option, multiple_options, auto_tagging)."),
         "media_file_code": _text("Code of the media file (media_file)."),
         "media_url": _text("Full URL (media_link), or the link that shares the file (media_file, SaaS)."),
@@ -243,7 +243,7 @@ ASSET_VALUES = _record(
             "(asset_family_single_link, asset_family_multiple_links)."
         ),
         "raw_value": _text("The value's `data` as the PIM sent it, as a JSON text."),
-        "asset_updated": _moment(
+        "asset_updated": _timestamp(
             "When the asset was last updated, in UTC; a row older than its asset is a removed value."
         ),
     }

@@ -158,7 +158,7 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         th.NumberType(minimum=0),
         default=100,
         title="Requests per second",
-        description="How many requests may be sent in a second; 0 for no limit. The vendor allows 100 per PIM.",
+        description="How many requests may be sent per second; 0 for no limit. The vendor allows 100 per PIM.",
     ),
     th.Property(
         "lookback_seconds",
@@ -215,7 +215,7 @@ def from_environment(text: str, types: Collection[str]) -> Any:  # noqa: ANN401 
         types: what the setting may be, in the words of JSON schema.
 
     Returns:
-        The value; the text itself where it is none of that type, so that validation names the setting.
+        The value; the text itself where it is not of that type, so that validation names the setting.
     """
     if "string" in types:
         return text
@@ -293,12 +293,12 @@ def parse_json(text: str | bytes, *, fractions: Callable[[str], object] = float)
         fractions: makes a number of the digits of one that is no integer.
 
     Raises:
-        ValueError: it is none, or nested beyond reason.
+        ValueError: it is no JSON, or nested too deep.
     """
     try:
         return json.loads(text, parse_constant=_refuse, parse_float=fractions)
     except RecursionError:
-        raise ValueError("It is nested beyond reason.") from None
+        raise ValueError("It is nested too deep.") from None
 
 
 def _refuse(name: str) -> NoReturn:
@@ -306,7 +306,7 @@ def _refuse(name: str) -> NoReturn:
 
 
 class WrongSettings(ValueError):  # reads as what it says
-    """Settings that cannot be used; `lines` says why, a line each."""
+    """Settings that cannot be used; `lines` says why, one line each."""
 
     def __init__(self, *lines: str) -> None:
         super().__init__(" ".join(lines))
@@ -319,7 +319,7 @@ class Settings:
 
     Attributes:
         api_url: the address below which the API's root lies, without a slash at its end.
-        families: the only ones to read, by code; none for all.
+        families: the only ones to read, by code; None for all.
         asset_codes: in these families only these assets.
         start_date: the second before the earliest `updated` of a first sync, as the API's filters take it.
     """

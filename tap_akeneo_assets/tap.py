@@ -117,7 +117,7 @@ class TapAkeneoAssets(AkeneoTap):
         super().load_state(readable(state, self.logger.warning))
 
     def extract(self) -> bool:
-        """Read all streams and write them; whether everything could be had."""
+        """Read all streams and write them; whether everything could be read."""
         self.client.redactor.install(*logging.getLogger().handlers)
         bookmarks = Bookmarks(self.state.setdefault("bookmarks", {}), self.logger.warning)
         return Extraction(self, self.client, self.settings, bookmarks, self._downloads()).run()
@@ -134,7 +134,7 @@ class TapAkeneoAssets(AkeneoTap):
         """Sync.
 
         Raises:
-            WrongSettings: they cannot be used; of the SDK's own exception the SDK would tell once more than needed.
+            WrongSettings: they cannot be used; the SDK would log its own exception twice.
         """
         try:
             super().invoke(**options)
@@ -225,7 +225,7 @@ def _checked(_: click.Context, option: click.Parameter, file: IO[bytes] | None) 
 
 
 def _without_secrets(line: str) -> str:
-    """A complaint about a setting, without the setting's value where that is secret."""
+    """A line about a wrong setting, without the value of a secret one."""
     for name in (*settings.SECRET, "api_url"):
         if line.endswith(f"in config[{name!r}]"):
             expected = re.search(r"is not of type (.*) in config", line)
@@ -240,10 +240,10 @@ def main() -> NoReturn:
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; foreseeable failures are a line each, and exit status 1.
+    """Run the command line; each foreseeable failure is one line, and exit status 1.
 
     Args:
-        arguments: those of the command line; the process's own when none are given.
+        arguments: those of the command line; None for the process's own.
 
     Returns:
         The exit status.

@@ -247,7 +247,7 @@ def _media_link(row: ValueRow, data: object, value: Value, info: AttributeInfo |
 
 
 def _full_url(text: str, linked: Mapping[str, Any], info: AttributeInfo | None) -> str | None:
-    """What SaaS calls `full_url`, from prefix and suffix; None where nobody tells them."""
+    """What SaaS calls `full_url`, from prefix and suffix; None where neither the value nor the attribute has them."""
     if info is None and not linked.keys() & {"prefix", "suffix"}:
         return None
     prefix = _text_in(linked, "prefix") if "prefix" in linked or info is None else info.prefix
