@@ -262,11 +262,11 @@ ASSET_MEDIA_FILES = _record(
         "mime_type": _text("Type of the file, such as `image/png`, where the PIM tells it (SaaS)."),
         "extension": _text("Extension of the file's name, without the dot."),
         "size": _integer("Size in bytes, where the PIM tells it (SaaS)."),
-        "asset_updated": _moment("When the asset was last updated; an older row is a file that was removed."),
+        "asset_updated": _timestamp("When the asset was last updated; an older row is a file that was removed."),
         "share_url": _text("The link that shares the file, where there is one (SaaS)."),
         "sha256": _text("SHA-256 of the stored file, in hex digits; null where it is not stored."),
         "stored_path": _text("Path of the stored file, relative to `media_storage`; null where it is not stored."),
         "stored_size": _integer("Size of the stored file, in bytes."),
-        "stored_at": _moment("When the file was stored."),
+        "stored_at": _timestamp("When the file was stored."),
     }
 )

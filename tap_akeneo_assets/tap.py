@@ -42,6 +42,7 @@ class TapAkeneoAssets(AkeneoTap):
 
     name = "tap-akeneo-assets"
     config_jsonschema: ClassVar[dict[str, Any]] = settings.SCHEMA
+    read_variable = staticmethod(settings.from_environment)
 
     def __init__(
         self,

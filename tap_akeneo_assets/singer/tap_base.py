@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from singer_sdk import Tap
 
 from tap_akeneo_assets.errors import Stopped
-from tap_akeneo_assets.settings import from_environment
 from tap_akeneo_assets.singer.state_budget import STATE_RECORDS, STATE_SECONDS
 from tap_akeneo_assets.singer.stream import AkeneoStream
 from tap_akeneo_assets.singer.writer import ChunkWriter
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from types import FrameType
 
 
@@ -120,13 +120,19 @@ class AkeneoTap(Tap):
         last_resort.daemon = True
         last_resort.start()
 
+    @staticmethod
+    def read_variable(text: str, types: Collection[str]) -> Any:  # noqa: ANN401  # of any type
+        """The value that an environment variable has for a setting of some types."""
+        del types
+        return text
+
     @property
     def _env_var_config(self) -> dict[str, Any]:
         with suppress(ValueError):
             super()._env_var_config  # noqa: B018  # for what it does: it reads `.env` into the environment
         prefix = f"{self.name.upper().replace('-', '_')}_"
         return {
-            name: from_environment(text, declared.get("type", ()))
+            name: self.read_variable(text, declared.get("type", ()))
             for name, declared in self.config_jsonschema["properties"].items()
             if (text := os.environ.get(prefix + name.upper()))
         }
