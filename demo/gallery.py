@@ -33,7 +33,8 @@ input, select { font: inherit; padding: .4rem .6rem; min-width: 0; flex: 1 1 11r
 main { padding: 0 1rem 3rem; }
 h2 { font-size: 1.15rem; margin: 1.6rem 0 .6rem; }
 h2 small, .code, .scope { font-weight: normal; font-size: .8rem; opacity: .7; }
-.grid { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(min(16rem, 100%), 1fr)); }
+.grid { display: grid; gap: 1rem; align-items: start; }
+.grid { grid-template-columns: repeat(auto-fill, minmax(min(16rem, 100%), 1fr)); }
 article { border: 1px solid var(--line); border-radius: .6rem; padding: .8rem; }
 h3 { font-size: 1rem; margin: .4rem 0 0; }
 .pictures { display: flex; gap: .5rem; overflow-x: auto; }
