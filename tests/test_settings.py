@@ -215,3 +215,11 @@ def test_a_setting_in_the_environment(text: str, kind: str, value: object) -> No
 def test_what_is_no_json_for_others_is_none_here(text: str | bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse_json(text)
+
+
+def test_a_media_storage_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
+    assert Settings.of(CONFIG).media_storage is None
+    assert Settings.of({**CONFIG, "media_storage": ""}).media_storage is None
+    assert Settings.of({**CONFIG, "media_storage": str(tmp_path)}).media_storage == str(tmp_path)
+    (line,) = lines({**CONFIG, "media_storage": "gopher://me:secret@host/x"})
+    assert line.startswith("media_storage: 'gopher://host/x' is no folder")
