@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from singer_sdk import typing as th
 
+from tap_akeneo_assets.media.storage import Storage
 from tap_akeneo_assets.pim.asset_query import AssetQuery
 from tap_akeneo_assets.pim.auth import AppToken, PasswordGrant
 from tap_akeneo_assets.pim.urls import base_url
@@ -38,7 +39,6 @@ HANDED_ON: Mapping[str, type] = {
     "request_timeout_seconds": float,
     "max_retries": int,
     "user_agent": str,
-    "media_storage": str,
 }
 CODES_COLUMNS = ("asset_family_code", "asset_code")
 SECOND = timedelta(seconds=1)
@@ -322,6 +322,7 @@ class Settings:
         families: the only ones to read, by code; None for all.
         asset_codes: in these families only these assets.
         start_date: the second before the earliest `updated` of a first sync, as the API's filters take it.
+        media_storage: fsspec URL of the folder for media files; None where they are not stored.
     """
 
     api_url: str
@@ -346,9 +347,8 @@ class Settings:
             WrongSettings: it cannot be used.
         """
         lines: list[str] = []
-        url, credentials, start_date, asset_codes = (
-            _collect(lines, part, config) for part in (_api_url, _credentials, _start_date, _asset_codes)
-        )
+        parts = (_api_url, _credentials, _start_date, _asset_codes, _media_storage)
+        url, credentials, start_date, asset_codes, media_storage = (_collect(lines, part, config) for part in parts)
         if lines:
             raise WrongSettings(*lines)
         return cls(
@@ -358,6 +358,7 @@ class Settings:
             families=_families(config, asset_codes),
             asset_codes=asset_codes or {},
             start_date=start_date,
+            media_storage=media_storage,
             **{name: kind(config[name]) for name, kind in HANDED_ON.items() if config.get(name) is not None},
         )
 
@@ -406,6 +407,13 @@ def _start_date(config: Mapping[str, Any]) -> str | None:
         return to_filter(moment - SECOND if moment > FIRST_MOMENT else moment)
     except (ValueError, OverflowError):
         raise ValueError(f"start_date: {value!r} is no date; 2026-01-31 or 2026-01-31T08:00:00Z would be.") from None
+
+
+def _media_storage(config: Mapping[str, Any]) -> str | None:
+    url: str | None = config.get("media_storage") or None
+    if url is not None:
+        Storage(url)
+    return url
 
 
 def _asset_codes(config: Mapping[str, Any]) -> Mapping[str, Sequence[str]] | None:

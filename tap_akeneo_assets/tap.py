@@ -61,8 +61,6 @@ class TapAkeneoAssets(AkeneoTap):
             if validate_config:
                 self.settings = Settings.of(self.config)
                 self.client = self._connect(self.settings)
-                url = self.settings.media_storage
-                self._storage = _checked_storage(url) if url else None
                 self.client.redactor.add(*filter(None, map(self.config.get, settings.SECRET)))
         except ConfigValidationError as error:
             lines = [_without_secrets(line) for line in error.errors]
@@ -125,10 +123,12 @@ class TapAkeneoAssets(AkeneoTap):
 
     def _downloads(self) -> Downloads | None:
         """What stores media files; None where none are stored."""
-        if self._storage is None or self.dry_run or not self.stream("asset_media_files").selected:
+        url = self.settings.media_storage
+        if url is None or self.dry_run or not self.stream("asset_media_files").selected:
             return None
-        self._storage.prepare()
-        return Downloads(self.client, self._storage)
+        storage = Storage(url)
+        storage.prepare()
+        return Downloads(self.client, storage)
 
     @classmethod
     def invoke(cls, **options: Any) -> None:  # noqa: ANN401  # the SDK's own
@@ -166,13 +166,6 @@ class TapAkeneoAssets(AkeneoTap):
                 option.type = click.File("rb")
                 option.callback = _checked
         return command
-
-
-def _checked_storage(url: str) -> Storage:
-    try:
-        return Storage(url)
-    except ValueError as error:
-        raise WrongSettings(str(error)) from None
 
 
 @dataclass

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import fsspec
@@ -27,12 +28,12 @@ from tests.media_support import OddServer, PlainClient, http_answer, odd_server,
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from tap_akeneo_assets.media.checks import Received
 
 PATH = "packshots/0/1/a.png"
 KINDS = ("local", "memory", "s3")
+README = Path(__file__).parent.with_name("README.md").read_text("utf-8")
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 PNG = b"\x89PNG picture"
 PAGE = b"<!DOCTYPE html><title>Sign in</title>"
@@ -472,3 +473,22 @@ def test_the_right_bytes_are_stored_or_none(
         server.answers["0/1/a.png"] = [*cut, http_answer(body, length=-1)]
         downloads(server, folder)[0].store(row("0/1/a.png", size=len(body), extension="html"))
     assert files(folder) == {PATH: body}
+
+
+def test_the_readmes_script_removes_what_no_row_names(tmp_path: Path) -> None:
+    script = README.split("```python\n# clean_up.py", 1)[1].split("```", 1)[0].partition("\n")[2]
+    storage = Storage(str(tmp_path))
+    storage.prepare()
+    for name in ("kept", "gone"):
+        storage.write(f"packshots/0/{name}.png", [PNG], yes)
+    (tmp_path / "gallery.html").write_text("page")
+
+    def clean_up(kept: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", script, str(tmp_path)]
+        return subprocess.run(command, check=False, timeout=60, capture_output=True, text=True, input=kept)  # noqa: S603
+
+    assert clean_up("\n").stderr == "No path came: nothing is removed.\n"
+    assert clean_up("packshots/0/kept.png\n").stdout == "packshots/0/gone.png\n"
+    assert set(files(str(tmp_path))) == {"gallery.html", "packshots/0/kept.png"}
+    receipts = [path.name for path in (tmp_path / OWN_FOLDER / "receipts").rglob("*.json")]
+    assert receipts == ["kept.png.json"]
