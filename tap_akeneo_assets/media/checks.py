@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 HTML_TYPES = ("text/html", "application/xhtml+xml")
+# What front servers send instead of a file, and what files never are that are named as these types.
+TEXT_TYPES = ("text/plain", "application/json")
+NO_TEXT_TYPES = ("image/", "audio/", "video/", "application/pdf", "application/zip")
 HTML_EXTENSIONS = ("html", "htm", "xhtml")
 # What a file begins with, as far as it is kept to tell HTML from others.
 KEPT_BYTES = 1024
@@ -24,10 +28,12 @@ class Expected:
     Attributes:
         size: in bytes; none where the PIM does not tell.
         is_html: whether it is a page of HTML itself.
+        is_text: whether it may be a text, by its name.
     """
 
     size: int | None = None
     is_html: bool = False
+    is_text: bool = True
 
     @classmethod
     def of(cls, row: Mapping[str, object]) -> Expected:
@@ -35,7 +41,9 @@ class Expected:
         size = row.get("size")
         mime_type, extension = (str(row.get(name) or "").lower() for name in ("mime_type", "extension"))
         is_html = mime_type.startswith(HTML_TYPES) or extension in HTML_EXTENSIONS
-        return cls(size if isinstance(size, int) else None, is_html)
+        guessed = mimetypes.guess_type(f"x.{extension}")[0] or ""
+        is_text = not guessed.startswith(NO_TEXT_TYPES)
+        return cls(size if isinstance(size, int) else None, is_html, is_text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +87,8 @@ def is_vouched_for(expected: Expected, headers: Mapping[str, str], received: Rec
         signs = _says_html(known) + _looks_like_html(received.start)
         if signs > (expected.size is not None):
             raise NotTheFile("200 with a page of HTML instead of the file")
+    if expected.size is None and not expected.is_text and _says_text(known):
+        raise NotTheFile("200 with a text instead of the file")
     is_chunked = "chunked" in known.get("transfer-encoding", "").lower()
     return expected.size is not None or length is not None or is_chunked
 
@@ -100,6 +110,10 @@ def content_length(headers: Mapping[str, str]) -> int | None:
 
 def _says_html(headers: Mapping[str, str]) -> bool:
     return headers.get("content-type", "").strip().lower().startswith(HTML_TYPES)
+
+
+def _says_text(headers: Mapping[str, str]) -> bool:
+    return headers.get("content-type", "").strip().lower().startswith(TEXT_TYPES)
 
 
 def _looks_like_html(start: bytes) -> bool:
