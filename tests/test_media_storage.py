@@ -219,7 +219,16 @@ def test_a_killed_run_leaves_nothing_under_a_final_name(
     assert Storage(url).find("packshots/a.png", None) is None
 
 
-class Interrupted(fsspec.implementations.local.LocalFileSystem):  # type: ignore[misc]  # not typed
+class OddDisk(fsspec.implementations.local.LocalFileSystem):  # type: ignore[misc]  # not typed
+    """A local disk under a protocol of its own."""
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        stripped: str = super()._strip_protocol(path.removeprefix(f"{cls.protocol}://"))
+        return stripped
+
+
+class Interrupted(OddDisk):
     """A local disk on which the run ends at a certain call."""
 
     protocol = "interrupted"
@@ -319,7 +328,7 @@ def test_memory_does_not_grow_with_the_file(
 def test_what_is_wrong_with_the_storage_is_said_in_a_line(
     tmp_path: Path, error: Exception, kind: type[Exception], reason: str
 ) -> None:
-    class Broken(fsspec.implementations.local.LocalFileSystem):  # type: ignore[misc]  # not typed
+    class Broken(OddDisk):
         protocol = "broken"
 
         def mv(self, *_: object, **__: object) -> None:
