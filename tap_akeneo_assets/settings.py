@@ -20,6 +20,7 @@ from tap_akeneo_assets.pim.asset_query import AssetQuery
 from tap_akeneo_assets.pim.auth import AppToken, PasswordGrant
 from tap_akeneo_assets.pim.urls import base_url
 from tap_akeneo_assets.records.timestamps import to_datetime, to_filter
+from tap_akeneo_assets.shards import Shard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -181,6 +182,15 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         description="How often a request is sent again after a passing failure.",
     ),
     th.Property(
+        "shard",
+        th.StringType,
+        title="Shard",
+        description=(
+            "Which share of the families to read, such as `1/4` for the first of four; the shards together read "
+            "everything, each with a state of its own."
+        ),
+    ),
+    th.Property(
         "user_agent",
         th.StringType,
         title="User agent",
@@ -311,6 +321,7 @@ class Settings:
         families: the only ones to read, by code; none for all.
         asset_codes: in these families only these assets.
         start_date: the second before the earliest `updated` of a first sync, as the API's filters take it.
+        shard: only the families of this shard are read; None for all.
     """
 
     api_url: str
@@ -319,6 +330,7 @@ class Settings:
     families: Sequence[str] | None = None
     asset_codes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     start_date: str | None = None
+    shard: Shard | None = None
     max_concurrency: int = 4
     max_requests_per_second: float = 100
     lookback_seconds: int = 300
@@ -334,8 +346,8 @@ class Settings:
             WrongSettings: it cannot be used.
         """
         lines: list[str] = []
-        url, credentials, start_date, asset_codes = (
-            _collect(lines, part, config) for part in (_api_url, _credentials, _start_date, _asset_codes)
+        url, credentials, start_date, asset_codes, shard = (
+            _collect(lines, part, config) for part in (_api_url, _credentials, _start_date, _asset_codes, _shard)
         )
         if lines:
             raise WrongSettings(*lines)
@@ -346,6 +358,7 @@ class Settings:
             families=_families(config, asset_codes),
             asset_codes=asset_codes or {},
             start_date=start_date,
+            shard=shard,
             **{name: kind(config[name]) for name, kind in HANDED_ON.items() if config.get(name) is not None},
         )
 
@@ -383,6 +396,11 @@ def _credentials(config: Mapping[str, Any]) -> Credentials:
 def _families(config: Mapping[str, Any], asset_codes: Mapping[str, object] | None) -> Sequence[str] | None:
     named = config.get("asset_families") or asset_codes
     return None if named is None else tuple(dict.fromkeys(named))
+
+
+def _shard(config: Mapping[str, Any]) -> Shard | None:
+    text = config.get("shard")
+    return Shard.parse(text) if text else None
 
 
 def _start_date(config: Mapping[str, Any]) -> str | None:
