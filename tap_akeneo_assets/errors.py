@@ -18,6 +18,7 @@ What pure functions find wrong with data is a `ValueError`; whoever knows where 
     ├── NotJson          a body is no JSON, or only a part of it
     ├── UnusableJson     a body is JSON that cannot be used
     ├── WrongAnswer      an answer says that it belongs to another request
+    ├── NotTheFile       an answer is not the media file that was asked for, or only a part of it
     ├── UnexpectedShape  data of a shape that the schema does not admit
     ├── PaginationLoop   a listing that repeats itself
     └── UnreadableState  a state that cannot be used
@@ -100,6 +101,10 @@ class UnusableJson(ValueError):
 
 class WrongAnswer(ValueError):
     """An answer says that it belongs to another request: its connection is broken. Asking again helps."""
+
+
+class NotTheFile(ValueError):
+    """An answer is not the media file that was asked for, or a part of it; str() tells why. Asking again may help."""
 
 
 _JSON_KINDS = {

@@ -33,7 +33,7 @@ def _number(description: str) -> Schema:
     return {"type": ["number", "null"], "description": description}
 
 
-def _moment(description: str) -> Schema:
+def _timestamp(description: str) -> Schema:
     return {"type": ["string", "null"], "format": "date-time", "description": description}
 
 
@@ -213,8 +213,8 @@ ASSETS = _record(
         "asset_family_code": _FAMILY_CODE,
         "code": _key("Code of the asset, unique in its family."),
         "values": VALUES,
-        "created": _moment("When the asset was created, in UTC (from PIM 6.0 on)."),
-        "updated": _moment("When the asset was last updated, in UTC (from PIM 6.0 on)."),
+        "created": _timestamp("When the asset was created, in UTC (from PIM 6.0 on)."),
+        "updated": _timestamp("When the asset was last updated, in UTC (from PIM 6.0 on)."),
         "status": _text("Status of the asset, where the PIM sends one."),
         "start_date": _text("Since when the asset may be used, where the PIM sends it."),
         "end_date": _text("Until when the asset may be used, where the PIM sends it."),
@@ -233,7 +233,7 @@ ASSET_VALUES = _record(
         "text_value": _text("Text (text), or what stands between prefix and suffix (media_link)."),
         "number_value": _number("Number, with all its digits (number)."),
         "boolean_value": _boolean("True or false (boolean)."),
-        "date_value": _moment("Date as it was entered, with its offset; null where it is no real date (date)."),
+        "date_value": _timestamp("Date as it was entered, with its offset; null where it is no real date (date)."),
         "option_codes": _texts("Codes of options or tags (single_option, multiple_options, auto_tagging)."),
         "media_file_code": _text("Code of the media file (media_file)."),
         "media_url": _text("Full URL (media_link), or the link that shares the file (media_file, SaaS)."),
@@ -243,8 +243,30 @@ ASSET_VALUES = _record(
             "(asset_family_single_link, asset_family_multiple_links)."
         ),
         "raw_value": _text("The value's `data` as the PIM sent it, as a JSON text."),
-        "asset_updated": _moment(
+        "asset_updated": _timestamp(
             "When the asset was last updated, in UTC; a row older than its asset is a removed value."
         ),
+    }
+)
+
+ASSET_MEDIA_FILES = _record(
+    {
+        "asset_family_code": _FAMILY_CODE,
+        "asset_code": _key("Code of the asset."),
+        "value_key": _key("`attribute[-locale][-channel]`, as in `asset_values`."),
+        "attribute_code": _text("Code of the attribute."),
+        "locale": _LOCALE,
+        "channel": _CHANNEL,
+        "media_file_code": _text("Code of the media file."),
+        "original_filename": _text("Name that the file had when it was uploaded."),
+        "mime_type": _text("Type of the file, such as `image/png`, where the PIM tells it (SaaS)."),
+        "extension": _text("Extension of the file's name, without the dot."),
+        "size": _integer("Size in bytes, where the PIM tells it (SaaS)."),
+        "asset_updated": _timestamp("When the asset was last updated; an older row is a file that was removed."),
+        "share_url": _text("The link that shares the file, where there is one (SaaS)."),
+        "sha256": _text("SHA-256 of the stored file, in hex digits; null where it is not stored."),
+        "stored_path": _text("Path of the stored file, relative to `media_storage`; null where it is not stored."),
+        "stored_size": _integer("Size of the stored file, in bytes."),
+        "stored_at": _timestamp("When the file was stored."),
     }
 )

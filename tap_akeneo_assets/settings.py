@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from singer_sdk import typing as th
 
+from tap_akeneo_assets.media.storage import Storage
 from tap_akeneo_assets.pim.asset_query import AssetQuery
 from tap_akeneo_assets.pim.auth import AppToken, PasswordGrant
 from tap_akeneo_assets.pim.urls import base_url
@@ -158,7 +159,7 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         th.NumberType(minimum=0),
         default=100,
         title="Requests per second",
-        description="How many requests may be sent in a second; 0 for no limit. The vendor allows 100 per PIM.",
+        description="How many requests may be sent per second; 0 for no limit. The vendor allows 100 per PIM.",
     ),
     th.Property(
         "lookback_seconds",
@@ -182,6 +183,13 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         description="How often a request is sent again after a passing failure.",
     ),
     th.Property(
+        "media_storage",
+        th.StringType,
+        title="Media storage",
+        description="Folder to store media files in: a local path, or a URL such as `s3://bucket/folder`. Unset: no "
+        "file is downloaded. For the stream `asset_media_files`, which has to be selected.",
+    ),
+    th.Property(
         "shard",
         th.StringType,
         title="Shard",
@@ -201,7 +209,10 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         th.BooleanType,
         default=False,
         title="Emit `ACTIVATE_VERSION` messages",
-        description="At the end of a complete full-table sync, tell the target which rows are gone from the PIM.",
+        description=(
+            "Give rows a version and, at the end of a complete full-table sync, tell the target which are gone from "
+            "the PIM. Set it in all jobs that fill the same tables."
+        ),
     ),
 ).to_dict()
 
@@ -214,7 +225,7 @@ def from_environment(text: str, types: Collection[str]) -> Any:  # noqa: ANN401 
         types: what the setting may be, in the words of JSON schema.
 
     Returns:
-        The value; the text itself where it is none of that type, so that validation names the setting.
+        The value; the text itself where it is not of that type, so that validation names the setting.
     """
     if "string" in types:
         return text
@@ -292,12 +303,12 @@ def parse_json(text: str | bytes, *, fractions: Callable[[str], object] = float)
         fractions: makes a number of the digits of one that is no integer.
 
     Raises:
-        ValueError: it is none, or nested beyond reason.
+        ValueError: it is no JSON, or nested too deep.
     """
     try:
         return json.loads(text, parse_constant=_refuse, parse_float=fractions)
     except RecursionError:
-        raise ValueError("It is nested beyond reason.") from None
+        raise ValueError("It is nested too deep.") from None
 
 
 def _refuse(name: str) -> NoReturn:
@@ -305,7 +316,7 @@ def _refuse(name: str) -> NoReturn:
 
 
 class WrongSettings(ValueError):  # reads as what it says
-    """Settings that cannot be used; `lines` says why, a line each."""
+    """Settings that cannot be used; `lines` says why, one line each."""
 
     def __init__(self, *lines: str) -> None:
         super().__init__(" ".join(lines))
@@ -318,9 +329,10 @@ class Settings:
 
     Attributes:
         api_url: the address below which the API's root lies, without a slash at its end.
-        families: the only ones to read, by code; none for all.
+        families: the only ones to read, by code; None for all.
         asset_codes: in these families only these assets.
         start_date: the second before the earliest `updated` of a first sync, as the API's filters take it.
+        media_storage: fsspec URL of the folder for media files; None where they are not stored.
         shard: only the families of this shard are read; None for all.
     """
 
@@ -337,6 +349,7 @@ class Settings:
     request_timeout_seconds: float = 60
     max_retries: int = 8
     user_agent: str | None = None
+    media_storage: str | None = None
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Settings:
@@ -346,8 +359,9 @@ class Settings:
             WrongSettings: it cannot be used.
         """
         lines: list[str] = []
-        url, credentials, start_date, asset_codes, shard = (
-            _collect(lines, part, config) for part in (_api_url, _credentials, _start_date, _asset_codes, _shard)
+        parts = (_api_url, _credentials, _start_date, _asset_codes, _media_storage, _shard)
+        url, credentials, start_date, asset_codes, media_storage, shard = (
+            _collect(lines, part, config) for part in parts
         )
         if lines:
             raise WrongSettings(*lines)
@@ -358,6 +372,7 @@ class Settings:
             families=_families(config, asset_codes),
             asset_codes=asset_codes or {},
             start_date=start_date,
+            media_storage=media_storage,
             shard=shard,
             **{name: kind(config[name]) for name, kind in HANDED_ON.items() if config.get(name) is not None},
         )
@@ -412,6 +427,13 @@ def _start_date(config: Mapping[str, Any]) -> str | None:
         return to_filter(moment - SECOND if moment > FIRST_MOMENT else moment)
     except (ValueError, OverflowError):
         raise ValueError(f"start_date: {value!r} is no date; 2026-01-31 or 2026-01-31T08:00:00Z would be.") from None
+
+
+def _media_storage(config: Mapping[str, Any]) -> str | None:
+    url: str | None = config.get("media_storage") or None
+    if url is not None:
+        Storage(url)
+    return url
 
 
 def _asset_codes(config: Mapping[str, Any]) -> Mapping[str, Sequence[str]] | None:

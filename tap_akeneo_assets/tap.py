@@ -22,6 +22,8 @@ from tap_akeneo_assets import settings, streams
 from tap_akeneo_assets.errors import AkeneoError, Stopped, UnreadableState
 from tap_akeneo_assets.extract.extraction import Extraction
 from tap_akeneo_assets.extract.state import Bookmarks, readable
+from tap_akeneo_assets.media.downloads import Downloads
+from tap_akeneo_assets.media.storage import Storage
 from tap_akeneo_assets.pim.client import Client
 from tap_akeneo_assets.records.json_body import encode_text
 from tap_akeneo_assets.settings import Settings, WrongSettings, decode_text, parse_json
@@ -40,6 +42,7 @@ class TapAkeneoAssets(AkeneoTap):
 
     name = "tap-akeneo-assets"
     config_jsonschema: ClassVar[dict[str, Any]] = settings.SCHEMA
+    read_variable = staticmethod(settings.from_environment)
 
     def __init__(
         self,
@@ -101,6 +104,7 @@ class TapAkeneoAssets(AkeneoTap):
             streams.AttributeOptions(self),
             streams.Assets(self),
             streams.AssetValues(self),
+            streams.AssetMediaFiles(self),
         ]
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -112,17 +116,26 @@ class TapAkeneoAssets(AkeneoTap):
         super().load_state(readable(state, self.logger.warning))
 
     def extract(self) -> bool:
-        """Read all streams and write them; whether everything could be had."""
+        """Read all streams and write them; whether everything could be read."""
         self.client.redactor.install(*logging.getLogger().handlers)
         bookmarks = Bookmarks(self.state.setdefault("bookmarks", {}), self.logger.warning)
-        return Extraction(self, self.client, self.settings, bookmarks).run()
+        return Extraction(self, self.client, self.settings, bookmarks, self._downloads()).run()
+
+    def _downloads(self) -> Downloads | None:
+        """What stores media files; None where none are stored."""
+        url = self.settings.media_storage
+        if url is None or self.dry_run or not self.stream("asset_media_files").selected:
+            return None
+        storage = Storage(url)
+        storage.prepare()
+        return Downloads(self.client, storage)
 
     @classmethod
     def invoke(cls, **options: Any) -> None:  # noqa: ANN401  # the SDK's own
         """Sync.
 
         Raises:
-            WrongSettings: they cannot be used; of the SDK's own exception the SDK would tell once more than needed.
+            WrongSettings: they cannot be used; the SDK would log its own exception twice.
         """
         try:
             super().invoke(**options)
@@ -206,7 +219,7 @@ def _checked(_: click.Context, option: click.Parameter, file: IO[bytes] | None) 
 
 
 def _without_secrets(line: str) -> str:
-    """A complaint about a setting, without the setting's value where that is secret."""
+    """A line about a wrong setting, without the value of a secret one."""
     for name in (*settings.SECRET, "api_url"):
         if line.endswith(f"in config[{name!r}]"):
             expected = re.search(r"is not of type (.*) in config", line)
@@ -221,10 +234,10 @@ def main() -> NoReturn:
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; foreseeable failures are a line each, and exit status 1.
+    """Run the command line; each foreseeable failure is one line, and exit status 1.
 
     Args:
-        arguments: those of the command line; the process's own when none are given.
+        arguments: those of the command line; None for the process's own.
 
     Returns:
         The exit status.

@@ -440,14 +440,6 @@ def test_a_page_may_not_be_endless(house: House, monkeypatch: pytest.MonkeyPatch
     assert len(house.pim.asked) == 3
 
 
-def test_a_media_file_may_not_be_endless_either(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "MAX_BODY_BYTES", 1000)
-    house.pim.usual = Scripted(body=b"x" * 1001)
-    with pytest.raises(RequestFailed) as lost:
-        get(house.client, "/asset-media-files/x")
-    assert type(lost.value) is RequestFailed
-
-
 def test_an_unknown_host_is_a_typing_error(make: Callable[..., House], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", name_service(socket.EAI_NONAME))
     house = make(api_url="https://no-such-host.invalid")

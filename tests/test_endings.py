@@ -328,11 +328,19 @@ PLAIN = "from tap_akeneo_assets.tap import main; main()"
 
 
 def busy_pim() -> Pim:
-    """A PIM that gives families and attributes, and bids whoever asks for options to come again in 5 minutes."""
-    pim = pim_of(4, 60)
-    for number in range(4):
-        pim.save_attribute(f"family_{number}", "color", type="single_option")
+    """A PIM that gives assets once it has bidden the one who asks for options to come again in 5 minutes."""
+    pim = pim_of(1, 10)
+    pim.save_attribute("family_0", "color", type="single_option")
     pim.faults = Faults().always("options", status(503, retry_after=300))
+    refused = threading.Event()
+
+    def on_request(request: RequestRecord) -> None:
+        if request.route == "options":
+            refused.set()
+        elif request.route == "assets":
+            refused.wait(PATIENCE_SECONDS)
+
+    pim.on_request = on_request
     return pim
 
 
@@ -341,7 +349,7 @@ def test_files_that_cannot_be_written_end_the_run(start: Callable[..., Process],
     config = {
         "encoding": {"format": "jsonl", "compression": "gzip"},
         "storage": {"root": (tmp_path / "file" / "folder").as_uri()},
-        "batch_size": 10,
+        "batch_size": 5,
     }
     with serve(busy_pim()) as server:
         line = ends_by_itself(start, PLAIN, server.url, TAP_AKENEO_ASSETS_BATCH_CONFIG=json.dumps(config))

@@ -19,6 +19,7 @@ from tap_akeneo_assets.extract.ranges import Sample
 from tap_akeneo_assets.extract.report import MAX_NAMES
 from tap_akeneo_assets.extract.state import FamilyProgress, bookmark
 from tap_akeneo_assets.extract.written import WrittenAssets, WrittenCodes
+from tap_akeneo_assets.media.rows import media_rows
 from tap_akeneo_assets.pim.responses import describe
 from tap_akeneo_assets.pim.urls import encode_segment
 from tap_akeneo_assets.records import json_body, pages
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tap_akeneo_assets.extract.run import Run
+    from tap_akeneo_assets.media.rows import Row
     from tap_akeneo_assets.pim.client import Answer
     from tap_akeneo_assets.records.values import AttributeInfo, UnseenFilters, ValueRow
 
@@ -121,6 +123,7 @@ class FamilySync:
         self._query = run.settings.asset_query
         self._assets = run.streams.assets
         self._values = run.streams.asset_values
+        self._media_files = run.streams.asset_media_files
         self._family = family
         self._path = self._assets.path.format(asset_family_code=family.path_code)
         self._unseen_filters = unseen_filters
@@ -320,21 +323,25 @@ class FamilySync:
         self._pages_read += 1
 
     async def _write(self, assets: Sequence[Asset]) -> None:
-        """Write assets, and the values of those that the stream map of assets lets through."""
+        """Write assets, and the values and media files of those that the stream map of assets lets through."""
         if self._unseen_filters:
             self._unseen_filters.see(assets)
         assets = (self._written if self._family.asset_codes is None else self._codes).new(assets)
-        rows: list[ValueRow] = []
-        if self._values.selected:
+        values: list[ValueRow] = []
+        media_files: list[Row] = []
+        if self._values.has_to_be_read or self._media_files.has_to_be_read:
             infos = await self._attributes_for(assets)
-            unparsed: set[tuple[str, str]] = set()
-            for asset in assets:
-                if self._assets.passes_map(asset.record):
-                    rows += value_rows(asset, self.code, infos, unparsed)
-            self._warn_of_unparsed(unparsed)
+            passing = [asset for asset in assets if self._assets.passes_map(asset.record)]
+            if self._values.has_to_be_read:
+                values = self._value_rows(passing, infos)
+            if self._media_files.has_to_be_read:
+                media_files = await self._stored(
+                    [row for asset in passing for row in media_rows(asset, self.code, infos)]
+                )
         self._progress.add(assets)
         self._assets.emit([asset.record for asset in assets])
-        self._values.emit(rows)
+        self._values.emit(values)
+        self._media_files.emit(media_files)
         self._assets_read += len(assets)
 
     async def _attributes_for(self, assets: Sequence[Asset]) -> Mapping[str, AttributeInfo] | None:
@@ -356,13 +363,38 @@ class FamilySync:
             self._progress.damaged = True
         return attributes.infos
 
-    def _warn_of_unparsed(self, unparsed: set[tuple[str, str]]) -> None:
+    def _value_rows(self, assets: Iterable[Asset], attributes: Mapping[str, AttributeInfo] | None) -> list[ValueRow]:
+        unparsed: set[tuple[str, str]] = set()
+        rows = [row for asset in assets for row in value_rows(asset, self.code, attributes, unparsed)]
         for attribute, kind in sorted(unparsed):
             self._report.warn_once(
                 f"Family {self.code!r}: the attribute {attribute!r} has values that are no {kind}: see `raw_value`.",
                 self.code,
                 attribute,
             )
+        return rows
+
+    async def _stored(self, rows: list[Row]) -> list[Row]:
+        """Store the files of some rows; a row whose file fails stays as it is."""
+        downloads = self._run.downloads
+        if downloads is None:
+            return rows
+        coming = [self._run.store(downloads, row) for row in rows]
+        return [await self._stored_or_failed(row, stored) for row, stored in zip(rows, coming, strict=True)]
+
+    async def _stored_or_failed(self, row: Row, stored: asyncio.Future[Row]) -> Row:
+        file = f"media file {row['media_file_code']!r} of asset {row['asset_code']!r}"
+        try:
+            return await stored
+        except NotFound:
+            # Asking again would not help, so the bookmark moves.
+            self._report.fail(self.code, f"The PIM does not have some of its media files, such as {file}.")
+            self._report.warn(f"Family {self.code!r}: the PIM does not have {file}.")
+        except RequestFailed as error:
+            self._progress.damaged = True
+            self._report.fail(self.code, f"Some of its media files could not be stored, such as {file}.")
+            self._report.warn(f"Family {self.code!r}: {file} could not be stored: {error}")
+        return row
 
     # Refusals
 

@@ -225,7 +225,8 @@ class FamiliesSync:
         """The family's attributes, asked for unless they have been; None where they could not be read."""
         if family.attributes is None:
             path = self._streams.asset_attributes.path.format(asset_family_code=family.path_code)
-            rank = ATTRIBUTES_FOR_VALUES if self._streams.asset_values.has_to_be_read else WHEN_THREADS_ARE_FREE
+            needed = self._streams.asset_values.has_to_be_read or self._streams.asset_media_files.has_to_be_read
+            rank = ATTRIBUTES_FOR_VALUES if needed else WHEN_THREADS_ARE_FREE
             answer = self._run.fetch(path, rank=rank)
             family.attributes = self._tasks.create_task(self._read_attributes(family, answer))
         return family.attributes

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from tap_akeneo_assets.extract.fetcher import Fetcher, Rank
     from tap_akeneo_assets.extract.state import Bookmarks
+    from tap_akeneo_assets.media.downloads import Downloads
+    from tap_akeneo_assets.media.rows import Row
     from tap_akeneo_assets.pim.client import Answer, Client
     from tap_akeneo_assets.settings import Settings
     from tap_akeneo_assets.singer.stream import AkeneoStream
@@ -29,6 +31,7 @@ class Streams(NamedTuple):
 
     asset_attributes: AkeneoStream
     asset_families: AkeneoStream
+    asset_media_files: AkeneoStream
     asset_values: AkeneoStream
     assets: AkeneoStream
     attribute_options: AkeneoStream
@@ -50,6 +53,7 @@ class Run:
         settings: the tap's.
         streams: the tap's.
         bookmarks: of `assets`, moved as families end.
+        downloads: stores media files; None if none are stored.
         logger: takes warnings.
         after_page: called when something has been written, and its progress noted; what it raises ends the run.
 
@@ -67,6 +71,7 @@ class Run:
         settings: Settings,
         streams: Streams,
         bookmarks: Bookmarks,
+        downloads: Downloads | None,
         logger: Logger,
         after_page: Callable[[], None],
     ) -> None:
@@ -77,6 +82,7 @@ class Run:
         self.report = Report(logger)
         self.pim_now: datetime | None = None
         self.families_are_few = False
+        self.downloads = downloads
         self._client = client
         self._fetcher = fetcher
 
@@ -127,6 +133,14 @@ class Run:
         answer = self._fetcher.fetch(path, next_query(parameters or {}, path, link or ""), rank=rank, read=read)
         answer.add_done_callback(note)
         return answer
+
+    def store(self, downloads: Downloads, row: Row) -> asyncio.Future[Row]:
+        """Store the file of a row of `asset_media_files`.
+
+        Returns:
+            The row to come, with where the file is stored; awaiting it raises `AkeneoError`.
+        """
+        return self._fetcher.store(lambda: downloads.store(row))
 
     def link_to_keep(self, link: str) -> str | None:
         """A link as the state keeps it, its path and query; None where it holds a secret."""

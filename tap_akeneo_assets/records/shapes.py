@@ -185,7 +185,7 @@ def _to_json(value: object) -> str | None:
 
 
 def as_list(value: object) -> list[Any] | None:
-    """The array that PHP meant, with or without holes; none where it is no array."""
+    """The array that PHP meant, with or without holes; None where it is no array."""
     if type(value) is list:
         return value
     if type(value) is dict and all(name.isascii() and name.isdigit() for name in value):
@@ -194,14 +194,14 @@ def as_list(value: object) -> list[Any] | None:
 
 
 def as_text(value: object) -> str | None:
-    """The text that PHP meant: a text, or a number's digits; none where it is neither."""
+    """The text that PHP meant: a text, or a number's digits; None where it is neither."""
     if type(value) is str:
         return value
     return encode_text(value) if type(value) is int or type(value) is Decimal else None
 
 
 def as_codes(value: object) -> list[str] | None:
-    """The array of codes that PHP meant, one code alone included; none where it is no such array."""
+    """The array of codes that PHP meant, one code alone included; None where it is something else."""
     codes: list[str] = []
     listed = as_list(value)
     for code in [value] if listed is None else listed:
@@ -213,7 +213,7 @@ def as_codes(value: object) -> list[str] | None:
 
 
 def as_number(value: object) -> int | Decimal | None:
-    """The number that PHP meant: a number, or a text of ASCII digits, to the last digit; none where it is neither."""
+    """The number that PHP meant: a number, or a text of ASCII digits, to the last digit; None where it is neither."""
     if type(value) is int or type(value) is Decimal:
         return value
     if type(value) is str and _NUMBER.fullmatch(value):
@@ -222,7 +222,7 @@ def as_number(value: object) -> int | Decimal | None:
 
 
 def as_integer(value: object) -> int | None:
-    """The integer of 64 bits that PHP meant; none where it is no such."""
+    """The integer of 64 bits that PHP meant; None where it is something else."""
     number = as_number(value)
     if type(number) is Decimal and abs(number.adjusted()) < _INTEGER_DIGITS and number == number.to_integral_value():
         number = int(number)
@@ -230,7 +230,7 @@ def as_integer(value: object) -> int | None:
 
 
 def as_boolean(value: object) -> bool | None:
-    """The boolean that PHP meant: true, false, or 1 and 0 as numbers or texts; none where it is neither."""
+    """The boolean that PHP meant: true, false, or 1 and 0 as numbers or texts; None where it is neither."""
     if type(value) is bool:
         return value
     return {"0": False, "1": True}.get(as_text(value) or "")

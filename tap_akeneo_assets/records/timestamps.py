@@ -51,7 +51,7 @@ def to_timestamp(text: str, *, with_offset: bool = False) -> str | None:
 
 
 def to_utc(text: str) -> str | None:
-    """The moment that a text names, in UTC and in the vendor's form: `2026-01-31T10:00:00+00:00`.
+    """The timestamp that a text holds, in UTC and in the vendor's form: `2026-01-31T10:00:00+00:00`.
 
     Targets keep it in columns without a time zone, so any other offset would be lost or converted there.
 

@@ -113,13 +113,19 @@ def value_rows(
         for value in values:
             locale, channel, data = value.locale, value.channel, value.data
             kind = value.attribute_type or (info.type if info else None)
-            key = f"{attribute}-{locale}" if locale else attribute
-            row = ValueRow(family, code, f"{key}-{channel}" if channel else key, attribute, kind, locale, channel)
+            key = value_key(attribute, locale, channel)
+            row = ValueRow(family, code, key, attribute, kind, locale, channel)
             row.raw_value = encode_text(data)
             row.asset_updated = updated
             if data is not None and kind in _PARSERS and not _PARSERS[kind](row, data, value, info):
                 unparsed.add((attribute, kind))
             yield row
+
+
+def value_key(attribute: str, locale: str | None, channel: str | None) -> str:
+    """`attribute[-locale][-channel]`, as Akeneo's flat files name a column."""
+    key = f"{attribute}-{locale}" if locale else attribute
+    return f"{key}-{channel}" if channel else key
 
 
 class UnseenFilters:
@@ -241,7 +247,7 @@ def _media_link(row: ValueRow, data: object, value: Value, info: AttributeInfo |
 
 
 def _full_url(text: str, linked: Mapping[str, Any], info: AttributeInfo | None) -> str | None:
-    """What SaaS calls `full_url`, from prefix and suffix; None where nobody tells them."""
+    """What SaaS calls `full_url`, from prefix and suffix; None where neither the value nor the attribute has them."""
     if info is None and not linked.keys() & {"prefix", "suffix"}:
         return None
     prefix = _text_in(linked, "prefix") if "prefix" in linked or info is None else info.prefix

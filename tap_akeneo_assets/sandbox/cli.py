@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar, get_args
 
 from tap_akeneo_assets.sandbox import tokens
 from tap_akeneo_assets.sandbox.data import demo_pim
+from tap_akeneo_assets.sandbox.hostile import save_hostile_files
 from tap_akeneo_assets.sandbox.options import Options, PimVersion
 from tap_akeneo_assets.sandbox.pim import Pim
 
@@ -64,6 +65,16 @@ def _parser() -> argparse.ArgumentParser:
         help="part of all answers that is faulty, 0 to 1 (default 0)",
     )
     shared.add_argument(
+        "--hostile-files", action="store_true", help="one more family, of files whose codes lead astray"
+    )
+    shared.add_argument(
+        "--missing-files",
+        type=_number(0, 1),
+        default=0,
+        metavar="R",
+        help="part of all media files that are not found, 0 to 1 (default 0)",
+    )
+    shared.add_argument(
         "--port",
         type=_integer(0, MAX_PORT),
         default=None,
@@ -104,12 +115,17 @@ def _within(value: Number, least: float, most: float | None) -> Number:
 
 
 def _pim(parsed: argparse.Namespace) -> Pim:
-    from tap_akeneo_assets.sandbox.faults import Faults  # noqa: PLC0415 (needs Flask)
+    from tap_akeneo_assets.sandbox.faults import Faults, gone  # noqa: PLC0415 (needs Flask)
 
     options = Options(pim_version=parsed.pim_version, php_arrays=parsed.php_arrays, latency=parsed.latency)
     pim = demo_pim(parsed.families, parsed.assets, parsed.seed, options)
+    if parsed.hostile_files:
+        save_hostile_files(pim)
+    pim.faults = faults = Faults(parsed.seed)
     if parsed.fault_rate:
-        pim.faults = Faults(parsed.seed).rate(parsed.fault_rate)
+        faults.rate(parsed.fault_rate)
+    if parsed.missing_files:
+        faults.always("media_file", gone(parsed.missing_files))
     return pim
 
 

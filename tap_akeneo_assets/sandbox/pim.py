@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tap_akeneo_assets.sandbox.faults import Faults
 
 Values = Mapping[str, list[Record]]
+_TYPES = mimetypes.MimeTypes()
 
 
 @dataclass(slots=True)
@@ -249,7 +250,8 @@ class Pim:
             if code is None:
                 digest = hashlib.sha1(f"{self._serial} {filename}".encode(), usedforsecurity=False).hexdigest()
                 code = f"{'/'.join(digest[:4])}/{digest}_{re.sub('[^A-Za-z0-9.]', '_', filename)}"
-            mime_type = mimetypes.guess_type(filename)[0] or "application/octet-stream"
+            # Not what this machine's registry says.
+            mime_type = _TYPES.guess_type(filename)[0] or "application/octet-stream"
             self._media[code] = MediaFile(content, filename, mime_type, int(moment))
             return code
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 from tap_akeneo_assets.sandbox.options import Options
 from tap_akeneo_assets.sandbox.records import AssetState, MediaFile, Record
@@ -98,9 +99,10 @@ def _value(row: Record, definition: Record | None, around: Surroundings, view: V
     elif definition["type"] == "media_file" and isinstance(data, str) and (file := around.media.get(data)):
         shown["linked_data"] = _file_data(file)
         if view.link:
-            shown["_links"] = {"download": {"href": view.link(f"/api/rest/v1/asset-media-files/{data}")}}
+            path = quote(data, errors="surrogatepass")
+            shown["_links"] = {"download": {"href": view.link(f"/api/rest/v1/asset-media-files/{path}")}}
             if around.family.get("sharing_enabled"):
-                shown["_links"]["share_link"] = {"href": view.link(f"/share/asset/{data}")}
+                shown["_links"]["share_link"] = {"href": view.link(f"/share/asset/{path}")}
     return {**shown, **row}
 
 

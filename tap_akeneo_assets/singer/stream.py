@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
 import msgspec
 from singer_sdk import Stream
@@ -21,16 +21,22 @@ from tap_akeneo_assets.singer.batches import Batches
 from tap_akeneo_assets.singer.counter import RecordCounter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from singer_sdk.helpers.types import Context
     from singer_sdk.mapper import StreamMap
 
-    from tap_akeneo_assets.records.shapes import Shape
     from tap_akeneo_assets.singer.tap_base import AkeneoTap
 
 
 Record: TypeAlias = dict[str, Any] | msgspec.Struct
+
+
+class RecordMaker(Protocol):
+    """What makes records of the API's items."""
+
+    def record(self, item: object, parents: Mapping[str, str]) -> tuple[dict[str, Any], Sequence[str]]:
+        """Make a record of an item; see `records.shapes.Shape.record`."""
 
 
 class AkeneoStream(Stream):
@@ -44,7 +50,7 @@ class AkeneoStream(Stream):
     """
 
     path: ClassVar[str] = ""
-    shape: ClassVar[Shape]
+    shape: ClassVar[RecordMaker]
     emit_activate_version_messages = False  # the SDK's comes first and for each parent; ours ends a complete sync
 
     def __init__(self, tap: AkeneoTap) -> None:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from singer_sdk import Tap
 
 from tap_akeneo_assets.errors import Stopped
-from tap_akeneo_assets.settings import from_environment
 from tap_akeneo_assets.singer.state_budget import STATE_RECORDS, STATE_SECONDS
 from tap_akeneo_assets.singer.stream import AkeneoStream
 from tap_akeneo_assets.singer.writer import ChunkWriter
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from types import FrameType
 
 
@@ -37,7 +37,7 @@ class AkeneoTap(Tap):
         stop: set when the run is to end: whoever waits for a request then gives up.
         failed: something could not be read.
         state_seconds: how long to wait between two STATE messages.
-        state_records: how many records are reason enough to wait no longer.
+        state_records: after how many records to wait no longer.
     """
 
     message_writer_class = ChunkWriter
@@ -53,7 +53,11 @@ class AkeneoTap(Tap):
         self.chunk_writer.check_time = self._check_time
 
     def extract(self) -> bool:
-        """Read all streams and write them; whether everything could be had."""
+        """Read all streams and write them.
+
+        Returns:
+            Whether everything could be read.
+        """
         raise NotImplementedError
 
     def stream(self, name: str) -> AkeneoStream:
@@ -87,10 +91,10 @@ class AkeneoTap(Tap):
         return any(stream.ABORT_AT_RECORD_COUNT is not None for stream in self.streams.values())
 
     def end(self) -> None:
-        """The end of a run.
+        """End the run.
 
         Raises:
-            SystemExit: it failed.
+            SystemExit: something could not be read.
         """
         if self.failed:
             raise SystemExit(1)
@@ -116,13 +120,19 @@ class AkeneoTap(Tap):
         last_resort.daemon = True
         last_resort.start()
 
+    @staticmethod
+    def read_variable(text: str, types: Collection[str]) -> Any:  # noqa: ANN401  # of any type
+        """The value that an environment variable has for a setting of some types."""
+        del types
+        return text
+
     @property
     def _env_var_config(self) -> dict[str, Any]:
         with suppress(ValueError):
             super()._env_var_config  # noqa: B018  # for what it does: it reads `.env` into the environment
         prefix = f"{self.name.upper().replace('-', '_')}_"
         return {
-            name: from_environment(text, declared.get("type", ()))
+            name: self.read_variable(text, declared.get("type", ()))
             for name, declared in self.config_jsonschema["properties"].items()
             if (text := os.environ.get(prefix + name.upper()))
         }
