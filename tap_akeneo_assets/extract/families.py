@@ -47,6 +47,7 @@ class FamiliesSync:
         self._listed: set[str] = set()
         self._written: set[str] = set()
         self._is_list_whole = False
+        self._has_more = False
         self._waiting: deque[Family] = deque()
         self._open: set[FamilySync] = set()
         self._outlooks: dict[str, str] = {}
@@ -85,6 +86,16 @@ class FamiliesSync:
                 f"{'channel' if setting == 'channel' else 'locale'}. Check how the PIM spells it."
             )
 
+    @property
+    def seen(self) -> int:
+        """How many families have been seen so far, those of other shards included."""
+        return len(self._listed or self._written)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether the PIM's list has more of them."""
+        return self._has_more
+
     def outlook(self, family: str) -> str:
         """How far a family that failed has been read, and what the next run will do."""
         for sync in self._open:
@@ -115,6 +126,7 @@ class FamiliesSync:
             while coming:
                 data = (await coming).data
                 items, link = pages.page_items(data), pages.next_link(data)
+                self._has_more = link is not None
                 history.add([str(item.get("code")) for item in items], link)
                 coming = self._run.fetch(path, link=link, rank=FAMILIES) if link else None
                 is_only_page = link is None and history.pages == 1
