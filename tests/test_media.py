@@ -318,6 +318,28 @@ def test_a_page_is_a_file_where_one_is_due(row: dict[str, object]) -> None:
     assert judge(PAGE, length(PAGE, Content_Type="text/html"), Expected.of(row))
 
 
+TEXT = b"upstream temporarily out of service"
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/json; charset=utf-8"])
+def test_a_text_is_not_a_picture(kind: str) -> None:
+    picture = Expected.of({"extension": "PNG"})
+    with pytest.raises(NotTheFile):
+        judge(TEXT, length(TEXT, Content_Type=kind), picture)
+    assert judge(PNG, length(PNG, Content_Type="application/octet-stream"), picture)
+    assert judge(PNG, length(PNG), picture)
+    assert judge(TEXT, length(TEXT, Content_Type=kind), Expected.of({"extension": "txt"}))
+    assert judge(TEXT, length(TEXT, Content_Type=kind), Expected.of({"extension": None}))
+    assert judge(PNG, length(PNG, Content_Type=kind), Expected.of({"extension": "png", "size": len(PNG)}))
+
+
+def test_svg_begins_with_a_tag() -> None:
+    with pytest.raises(NotTheFile):
+        judge(TEXT, length(TEXT), Expected.of({"extension": "svg"}))
+    assert judge(b"", {"Content-Length": "0"}, Expected.of({"extension": "svg"}))
+    assert judge(b"\xef\xbb\xbf<svg/>", length(b"\xef\xbb\xbf<svg/>"), Expected.of({"extension": "svg"}))
+
+
 def test_svg_is_no_page() -> None:
     body = b"<svg xmlns='http://www.w3.org/2000/svg'/>"
     assert judge(body, length(body, Content_Type="image/svg+xml"))

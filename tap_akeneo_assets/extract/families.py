@@ -10,7 +10,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from tap_akeneo_assets.errors import Fatal, NotFound, PaginationLoop, RequestFailed, UnexpectedShape
-from tap_akeneo_assets.extract.assets import Family, FamilyAttributes, FamilySync
+from tap_akeneo_assets.extract.asset_writer import Family, FamilyAttributes
+from tap_akeneo_assets.extract.assets import FamilySync
 from tap_akeneo_assets.extract.fetcher import ATTRIBUTES_FOR_VALUES, FAMILIES, WHEN_THREADS_ARE_FREE
 from tap_akeneo_assets.extract.listings import PageHistory
 from tap_akeneo_assets.extract.report import listed
