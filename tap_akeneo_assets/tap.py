@@ -172,6 +172,8 @@ class TapAkeneoAssets(AkeneoTap):
             super().cb_test(ctx, param, value)
             return
         if not any(map(os.environ.get, LOG_VARIABLES)):
+            # The SDK looks at the variable once more for its metrics.
+            os.environ[LOG_VARIABLES[0]] = "WARNING"
             logging.getLogger().setLevel(logging.WARNING)
         with ExitStack() as output:
             if sys.stdout.isatty():
