@@ -21,6 +21,7 @@ from tap_akeneo_assets.pim.asset_query import AssetQuery
 from tap_akeneo_assets.pim.auth import AppToken, PasswordGrant
 from tap_akeneo_assets.pim.urls import base_url
 from tap_akeneo_assets.records.timestamps import to_datetime, to_filter
+from tap_akeneo_assets.shards import Shard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -189,6 +190,15 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         "file is downloaded. For the stream `asset_media_files`, which has to be selected.",
     ),
     th.Property(
+        "shard",
+        th.StringType,
+        title="Shard",
+        description=(
+            "Which share of the families to read, such as `1/4` for the first of four; the shards together read "
+            "everything, each with a state of its own."
+        ),
+    ),
+    th.Property(
         "user_agent",
         th.StringType,
         title="User agent",
@@ -323,6 +333,7 @@ class Settings:
         asset_codes: in these families only these assets.
         start_date: the second before the earliest `updated` of a first sync, as the API's filters take it.
         media_storage: fsspec URL of the folder for media files; None where they are not stored.
+        shard: only the families of this shard are read; None for all.
     """
 
     api_url: str
@@ -331,6 +342,7 @@ class Settings:
     families: Sequence[str] | None = None
     asset_codes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     start_date: str | None = None
+    shard: Shard | None = None
     max_concurrency: int = 4
     max_requests_per_second: float = 100
     lookback_seconds: int = 300
@@ -347,8 +359,10 @@ class Settings:
             WrongSettings: it cannot be used.
         """
         lines: list[str] = []
-        parts = (_api_url, _credentials, _start_date, _asset_codes, _media_storage)
-        url, credentials, start_date, asset_codes, media_storage = (_collect(lines, part, config) for part in parts)
+        parts = (_api_url, _credentials, _start_date, _asset_codes, _media_storage, _shard)
+        url, credentials, start_date, asset_codes, media_storage, shard = (
+            _collect(lines, part, config) for part in parts
+        )
         if lines:
             raise WrongSettings(*lines)
         return cls(
@@ -359,6 +373,7 @@ class Settings:
             asset_codes=asset_codes or {},
             start_date=start_date,
             media_storage=media_storage,
+            shard=shard,
             **{name: kind(config[name]) for name, kind in HANDED_ON.items() if config.get(name) is not None},
         )
 
@@ -396,6 +411,11 @@ def _credentials(config: Mapping[str, Any]) -> Credentials:
 def _families(config: Mapping[str, Any], asset_codes: Mapping[str, object] | None) -> Sequence[str] | None:
     named = config.get("asset_families") or asset_codes
     return None if named is None else tuple(dict.fromkeys(named))
+
+
+def _shard(config: Mapping[str, Any]) -> Shard | None:
+    text = config.get("shard")
+    return Shard.parse(text) if text else None
 
 
 def _start_date(config: Mapping[str, Any]) -> str | None:
