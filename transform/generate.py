@@ -121,7 +121,6 @@ def documentation(stream: str, properties: Properties, keys: tuple[str, ...]) ->
             {
                 "name": name,
                 "description": schema["description"],
-                **({"quote": True} if name == "values" else {}),
                 **({"data_tests": ["not_null"]} if name in keys else {}),
             }
             for name, schema in properties.items()

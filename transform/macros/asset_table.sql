@@ -66,8 +66,8 @@ group by asset.asset_family_code, asset.code, asset.created, asset.updated
 {%- if not attributes -%}
     {%- do exceptions.warn("asset_table: the warehouse has no attribute of the asset family '" ~ family ~ "'. Is its code spelled so?") -%}
 {%- endif -%}
-{%- set at_locales = locales if locales is not none else akeneo_assets.contexts_of(family, 'locale') -%}
-{%- set at_channels = channels if channels is not none else akeneo_assets.contexts_of(family, 'channel') -%}
+{%- set at_locales = locales if locales is not none else akeneo_assets.contexts_of(family, 'locale', attributes | selectattr('per_locale')) -%}
+{%- set at_channels = channels if channels is not none else akeneo_assets.contexts_of(family, 'channel', attributes | selectattr('per_channel')) -%}
 {%- set one_locale = locales is not none and locales | length == 1 -%}
 {%- set one_channel = channels is not none and channels | length == 1 -%}
 {%- set columns = [] -%}
@@ -154,20 +154,22 @@ group by asset.asset_family_code, asset.code, asset.created, asset.updated
 {% endmacro %}
 
 
-{#- The locales or channels of which a family has values. -#}
-{% macro contexts_of(family, column) %}
-{{ return(adapter.dispatch('contexts_of', 'akeneo_assets')(family, column)) }}
+{#- The locales or channels of which some attributes of a family have values; `column` is locale or channel. -#}
+{% macro contexts_of(family, column, attributes) %}
+{{ return(adapter.dispatch('contexts_of', 'akeneo_assets')(family, column, attributes | map(attribute='code') | list)) }}
 {% endmacro %}
 
-{% macro default__contexts_of(family, column) %}
+{% macro default__contexts_of(family, column, codes) %}
 {%- set relation = source('akeneo', 'asset_values') -%}
 {%- set found = akeneo_assets.columns_of(relation) -%}
 {%- set contexts = [] -%}
-{%- if found -%}
+{%- if found and codes -%}
     {%- set query -%}
         select distinct {{ column }}
         from (select * {{ akeneo_assets.from_loaded(relation, found) }}) as asset_value
-        where asset_family_code = {{ akeneo_assets.literal(family) }} and {{ column }} is not null
+        where asset_family_code = {{ akeneo_assets.literal(family) }}
+            and attribute_code in ({% for code in codes %}{{ akeneo_assets.literal(code) }}{{ ", " if not loop.last }}{% endfor %})
+            and {{ column }} is not null
         order by {{ column }}
     {%- endset -%}
     {%- for row in run_query(query).rows -%}
@@ -181,9 +183,8 @@ group by asset.asset_family_code, asset.code, asset.created, asset.updated
 {#- Columns with their names, each different from the others when case is folded, and an identifier of at most 63 bytes.
 
     The name is code and suffix in lower case. Where that is no identifier, too long, or what another column would be
-    called too, it gets eight hexadecimal digits of a hash, which depend on nothing but its own code and suffix. -#}
+    called too, it gets eight hexadecimal digits of a hash of the code, so it does not depend on the other attributes. -#}
 {% macro with_names(columns, taken) %}
-{%- set re = modules.re -%}
 {%- set wished = taken | list -%}
 {%- for column in columns -%}
     {%- do wished.append((column.code ~ column.suffix) | lower) -%}
@@ -191,14 +192,32 @@ group by asset.asset_family_code, asset.code, asset.created, asset.updated
 {%- set named = [] -%}
 {%- for column in columns -%}
     {%- set wish = column.code ~ column.suffix -%}
-    {%- set name = wish | lower -%}
-    {%- if not re.match('[A-Za-z_][A-Za-z0-9_]{0,62}\\Z', wish) or wished.count(name) > 1 -%}
-        {%- set suffix = re.sub('[^a-z0-9_]', '_', column.suffix | lower)[:30] -%}
-        {%- set start = re.sub('[^a-z0-9_]', '_', column.code | lower) -%}
-        {%- set start = '_' ~ start if start[:1] in '0123456789' else start -%}
-        {%- set name = start[:54 - suffix | length] ~ '_' ~ local_md5(column.code ~ '\n' ~ column.suffix)[:8] ~ suffix -%}
-    {%- endif -%}
+    {%- set fits = modules.re.match('[A-Za-z_][A-Za-z0-9_]{0,62}\\Z', wish) and wished.count(wish | lower) == 1 -%}
+    {%- set name = wish | lower if fits else akeneo_assets.hashed_name(column.code, column.suffix) -%}
     {%- do named.append(dict(column, name=name)) -%}
 {%- endfor -%}
 {{ return(named) }}
+{% endmacro %}
+
+
+{% macro hashed_name(code, suffix) %}
+{%- set end = akeneo_assets.plain(suffix)[:30] -%}
+{%- set hashed = code if end == suffix | lower else code ~ '\n' ~ suffix -%}
+{%- set start = akeneo_assets.plain(code)[:54 - end | length] -%}
+{%- set start = '_' ~ start if start[:1] in '0123456789' else start -%}
+{{ return((start[:54 - end | length]) ~ '_' ~ local_md5(hashed)[:8] ~ end) }}
+{% endmacro %}
+
+
+{#- A text in lower case, of letters without accents, digits and underscores. -#}
+{% macro plain(text) %}
+{%- set re = modules.re -%}
+{%- set found = namespace(text=re.sub('[\u0300-\u036f]', '', text | lower)) -%}
+{%- for letter, accented in {
+    'a': 'àáâãäåā', 'ae': 'æ', 'c': 'çćč', 'e': 'èéêëēę', 'i': 'ìíîïī', 'n': 'ñńň', 'o': 'òóôõöøō', 'oe': 'œ',
+    's': 'śš', 'ss': 'ß', 'u': 'ùúûüū', 'y': 'ýÿ', 'z': 'źžż'
+}.items() -%}
+    {%- set found.text = re.sub('[' ~ accented ~ ']', letter, found.text) -%}
+{%- endfor -%}
+{{ return(re.sub('[^a-z0-9_]', '_', found.text)) }}
 {% endmacro %}

@@ -166,28 +166,35 @@
 {%- endmacro %}
 
 
-{#- What a FROM names after a table to have a row per text of an array of it, with the columns `code` and `place`
-    (from 1), under the name `chosen`. -#}
-{% macro cross_join_texts(expression) -%}
-{{ return(adapter.dispatch('cross_join_texts', 'akeneo_assets')(expression)) }}
+{#- How to get a row per text of an array: `join`, which follows a table in a FROM, and expressions for the text, `code`,
+    and its place from 1, `place`. -#}
+{% macro each_text(expression) -%}
+{{ return(adapter.dispatch('each_text', 'akeneo_assets')(expression)) }}
 {%- endmacro %}
 
-{% macro default__cross_join_texts(expression) -%}
-{{ return('cross join lateral unnest(' ~ expression ~ ') with ordinality as chosen (code, place)') }}
+{% macro default__each_text(expression) -%}
+{{ return({
+    'join': 'cross join lateral unnest(' ~ expression ~ ') with ordinality as chosen (code, place)',
+    'code': 'chosen.code',
+    'place': 'chosen.place'
+}) }}
 {%- endmacro %}
 
-{% macro snowflake__cross_join_texts(expression) -%}
-{{ return(
-    'cross join lateral (select cast(item.value as varchar) as code, item.index + 1 as place from table(flatten(input => '
-    ~ expression ~ ')) as item) as chosen'
-) }}
+{% macro snowflake__each_text(expression) -%}
+{{ return({
+    'join': ', lateral flatten(input => ' ~ expression ~ ') as chosen',
+    'code': 'cast(chosen.value as varchar)',
+    'place': 'chosen.index + 1'
+}) }}
 {%- endmacro %}
 
-{% macro duckdb__cross_join_texts(expression) -%}
-{{ return(
-    'cross join lateral (select unnest(' ~ expression ~ ') as code, generate_subscripts(' ~ expression
-    ~ ', 1) as place) as chosen'
-) }}
+{% macro duckdb__each_text(expression) -%}
+{{ return({
+    'join': 'cross join lateral (select unnest(' ~ expression ~ ') as code, generate_subscripts(' ~ expression
+        ~ ', 1) as place) as chosen',
+    'code': 'chosen.code',
+    'place': 'chosen.place'
+}) }}
 {%- endmacro %}
 
 

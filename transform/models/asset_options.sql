@@ -1,3 +1,4 @@
+{%- set chosen = akeneo_assets.each_text('asset_value.option_codes') -%}
 with chosen_options as (
     select
         asset_value.asset_family_code,
@@ -6,10 +7,10 @@ with chosen_options as (
         asset_value.attribute_code,
         asset_value.locale,
         asset_value.channel,
-        chosen.code as option_code,
-        chosen.place
+        {{ chosen.code }} as option_code,
+        {{ chosen.place }} as place
     from {{ ref('current_values') }} as asset_value
-    {{ akeneo_assets.cross_join_texts('asset_value.option_codes') }}
+    {{ chosen.join }}
     where asset_value.attribute_type in ('single_option', 'multiple_options')
 )
 
