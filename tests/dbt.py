@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).parents[1] / "transform"
 # dbt-core 1.12 needs a download from elsewhere when it is installed.
-REQUIREMENTS = ("dbt-core~=1.11.0", "dbt-postgres~=1.10", "dbt-duckdb~=1.10", "dbt-snowflake~=1.10")
+REQUIREMENTS = ("dbt-core~=1.11.0", "dbt-postgres~=1.10", "dbt-duckdb~=1.10", "dbt-snowflake~=1.10", "sqlglot~=30.0")
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ class Project:
         (folder / "dbt_project.yml").write_text(json.dumps(written), encoding="utf-8")
         (folder / "packages.yml").write_text(json.dumps({"packages": [{"local": str(PACKAGE)}]}), encoding="utf-8")
         (folder / "profiles.yml").write_text((PACKAGE / "profiles.yml").read_text("utf-8"), encoding="utf-8")
-        project = cls(folder, settings)
-        project.dbt("deps")
-        return project
+        (folder / "dbt_packages").mkdir()
+        (folder / "dbt_packages" / "akeneo_assets").symlink_to(PACKAGE)  # as `dbt deps` does
+        return cls(folder, settings)
 
     def dbt(self, *arguments: str) -> str:
         """Run a command of dbt, which must succeed; what it said."""
@@ -77,6 +77,14 @@ class Project:
         """The SQL of a model, as the last command compiled it."""
         (found,) = (self.folder / "target" / "compiled").rglob(f"models/**/{model}.sql")
         return found.read_text("utf-8")
+
+
+def python(program: str, *arguments: str) -> bytes:
+    """Run a program with the libraries of dbt's environment; what it wrote."""
+    command = [environment("dbt", *REQUIREMENTS) / "python", "-c", program, *arguments]
+    done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603  # the tests' own
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout
 
 
 def asset_table(family: str, **asked: object) -> str:

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from tap_akeneo_assets import schemas
 from tap_akeneo_assets.sandbox import Options, Pim
+from tap_akeneo_assets.sandbox.shapes import View
 
 from .pims import NOON, value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+ORIGIN = "https://pim.example"
 LOCALES = ("en_US", "fr_FR")
 CHANNELS = ("ecommerce", "print")
-ODD_FAMILY = "it's \"odd\" {{ x }} \\ 100%"
+ODD_FAMILY = 'it\'s "odd" {{ x }} \\ 100%'
 
 # The column's name of each odd code.
 ODD_NAMES = {
@@ -42,7 +44,7 @@ ODD_NAMES = {
 
 def wide_pim() -> Pim:
     """A family of every type of attribute, with and without locale and channel, and one of odd codes."""
-    pim = Pim(Options(clock=lambda: NOON, link_origin="https://pim.example"))
+    pim = Pim(Options(clock=lambda: NOON, link_origin=ORIGIN))
     pim.save_family("packshots", labels={"en_US": "Packshots"}, sharing_enabled=True)
     pim.save_family("empty")
     for code, kind, more in (
@@ -87,7 +89,7 @@ def save_packshot(pim: Pim, number: int) -> None:
         {
             "title": [value(f"Mug {number} {at}", at) for at in LOCALES],
             "slogan": [value(f"It's mug {number} {at} {to}", at, to) for at in LOCALES for to in CHANNELS],
-            "note": [value(f"It's \"{number}\"\n\\ {{{{ x }}}} %s")],
+            "note": [value(f'It\'s "{number}"\n\\ {{{{ x }}}} %s')],
             "width": [value("-2.50", None, "print"), value("1234567890123456789.5", None, "ecommerce")],
             "retouched": [value(bool(number % 2))],
             "approved": [value(data=False, channel="print")],
@@ -106,7 +108,7 @@ def save_packshot(pim: Pim, number: int) -> None:
 
 
 def tables_of(pim: Pim, family: str, locales: Sequence[str], channels: Sequence[str]) -> list[dict[str, Any]]:
-    """The rows of a family's wide table, in the order of their codes; names only for codes that are plain."""
+    """The rows of a family's wide table; for a family of plain codes."""
     attributes = pim.attributes(family)
     labels = {
         attribute["code"]: {
@@ -125,17 +127,19 @@ def tables_of(pim: Pim, family: str, locales: Sequence[str], channels: Sequence[
             **{
                 name: content
                 for attribute in attributes
-                for at in (locales if attribute["value_per_locale"] else [None])
-                for to in (channels if attribute["value_per_channel"] else [None])
+                for at in (locales if attribute.get("value_per_locale") else [None])
+                for to in (channels if attribute.get("value_per_channel") else [None])
                 for name, content in _columns(
                     attribute,
-                    "_".join(filter(None, (attribute["code"], len(locales) > 1 and at, len(channels) > 1 and to))).lower(),
+                    "_".join(
+                        filter(None, (attribute["code"], len(locales) > 1 and at, len(channels) > 1 and to))
+                    ).lower(),
                     _value(asset, attribute["code"], at, to),
                     labels.get(attribute["code"], {}),
                 )
             },
         }
-        for asset in sorted(pim.assets(family).records, key=lambda asset: str(asset["code"]))
+        for asset in pim.assets(family, view=View(link=lambda path: f"{ORIGIN}{path}")).records
     ]
 
 

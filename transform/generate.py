@@ -20,11 +20,28 @@ Stream: TypeAlias = tuple[Properties, tuple[str, ...]]
 STAGING = Path(__file__).parent / "models" / "staging"
 MADE_BY = "Made by transform/generate.py from the tap's schemas."
 UPCOMING = {
-    name: {"type": [kind], "description": name, **({"format": "date-time"} if name in ("asset_updated", "stored_at") else {})}
+    name: {
+        "type": [kind],
+        "description": name,
+        **({"format": "date-time"} if name in ("asset_updated", "stored_at") else {}),
+    }
     for kind, names in {
         "string": (
-            "asset_family_code", "asset_code", "value_key", "attribute_code", "locale", "channel", "media_file_code",
-            "original_filename", "mime_type", "extension", "asset_updated", "share_url", "sha256", "stored_path", "stored_at",
+            "asset_family_code",
+            "asset_code",
+            "value_key",
+            "attribute_code",
+            "locale",
+            "channel",
+            "media_file_code",
+            "original_filename",
+            "mime_type",
+            "extension",
+            "asset_updated",
+            "share_url",
+            "sha256",
+            "stored_path",
+            "stored_at",
         ),
         "integer": ("size", "stored_size"),
     }.items()
@@ -63,7 +80,10 @@ def all_streams() -> dict[str, Stream]:
     }
     # TODO: drop this when the tap has both.
     values, _ = known["asset_values"]
-    values.setdefault("linked_asset_codes", {"type": ["array"], "items": {"type": ["string"]}, "description": "Codes of the assets linked to."})
+    values.setdefault(
+        "linked_asset_codes",
+        {"type": ["array"], "items": {"type": ["string"]}, "description": "Codes of the assets linked to."},
+    )
     known.setdefault("asset_media_files", (UPCOMING, ("asset_family_code", "asset_code", "value_key")))
     return known
 
@@ -96,8 +116,7 @@ def source(known: dict[str, Stream]) -> dict[str, Any]:
                 "name": name,
                 "description": f"The stream {name}.",
                 "columns": [
-                    {"name": column, "description": schema["description"]}
-                    for column, schema in properties.items()
+                    {"name": column, "description": schema["description"]} for column, schema in properties.items()
                 ],
             }
             for name, (properties, _) in known.items()
