@@ -81,7 +81,7 @@ class Project:
 
 def python(program: str, *arguments: str) -> bytes:
     """Run a program with the libraries of dbt's environment; what it wrote."""
-    command = [environment("dbt", *REQUIREMENTS) / "python", "-c", program, *arguments]
+    command = [str(environment("dbt", *REQUIREMENTS) / "python"), "-c", program, *arguments]
     done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603  # the tests' own
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout

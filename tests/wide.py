@@ -21,24 +21,24 @@ LOCALES = ("en_US", "fr_FR")
 CHANNELS = ("ecommerce", "print")
 ODD_FAMILY = 'it\'s "odd" {{ x }} \\ 100%'
 
-# The column's name of each odd code.
+# Odd codes, and the names of their columns, where # stands for the hash.
 ODD_NAMES = {
     "order": "order",
     "select": "select",
-    "Title": "title",
-    "Shoes": "shoes_ba31af83",
-    "shoes": "shoes_b2463f98",
-    "été": "ete",
-    "007": "_007",
-    "O'Neill\\": "o_neill__",
-    "a b-c": "a_b_c",
-    "鞋": "_",
-    "asset_code": "asset_code",
-    "x" * 63: "x" * 63,
-    "y" * 90 + "1": "y" * 54,
-    "y" * 90 + "2": "y" * 54,
     "null": "null",
-    "-": "_",
+    "Title": "title",
+    "Shoes": "shoes_#",
+    "shoes": "shoes_#",
+    "été": "ete_#",
+    "007": "_007_#",
+    "O'Neill\\": "o_neill__#",
+    "a b-c": "a_b_c_#",
+    "鞋": "__#",
+    "-": "__#",
+    "asset_code": "asset_code_#",
+    "x" * 63: "x" * 63,
+    "y" * 90 + "1": "y" * 54 + "_#",
+    "y" * 90 + "2": "y" * 54 + "_#",
 }
 
 
@@ -131,9 +131,7 @@ def tables_of(pim: Pim, family: str, locales: Sequence[str], channels: Sequence[
                 for to in (channels if attribute.get("value_per_channel") else [None])
                 for name, content in _columns(
                     attribute,
-                    "_".join(
-                        filter(None, (attribute["code"], len(locales) > 1 and at, len(channels) > 1 and to))
-                    ).lower(),
+                    _name(attribute["code"], at if len(locales) > 1 else None, to if len(channels) > 1 else None),
                     _value(asset, attribute["code"], at, to),
                     labels.get(attribute["code"], {}),
                 )
@@ -141,6 +139,10 @@ def tables_of(pim: Pim, family: str, locales: Sequence[str], channels: Sequence[
         }
         for asset in pim.assets(family, view=View(link=lambda path: f"{ORIGIN}{path}")).records
     ]
+
+
+def _name(*parts: str | None) -> str:
+    return "_".join(filter(None, parts)).lower()
 
 
 def _value(asset: dict[str, Any], code: str, locale: str | None, channel: str | None) -> dict[str, Any]:
