@@ -10,6 +10,8 @@ endif
 
 # An environment is made anew when pyproject.toml is newer, and for another PYTHON.
 MADE := made-with-$(subst /,-,$(PYTHON))
+# Four tests at once at most: each may start a PIM, a tap and a Postgres of its own.
+PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=worksteal
 PIP := bin/python -m pip --disable-pip-version-check -qq
 
 help: ## List these commands
@@ -24,7 +26,7 @@ test: .venv/$(MADE) ## Run all checks and tests, with branch coverage
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	.venv/bin/pytest --cov
+	.venv/bin/pytest --cov $(PARALLEL)
 
 long: .venv/$(MADE) ## Run the tests that take long
 	.venv/bin/pytest -m long
@@ -33,7 +35,7 @@ bench: .venv/$(MADE) ## Run the benchmarks
 	.venv/bin/pytest -m benchmark -s tests/benchmarks
 
 lowest: .lowest/$(MADE) ## Run the tests with the lowest versions that pyproject.toml allows
-	.lowest/bin/pytest
+	.lowest/bin/pytest $(PARALLEL)
 
 clean: ## Remove the environments and what tools left behind
 	rm -rf .venv .lowest .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*

@@ -3,13 +3,14 @@
 What ends a request, a family or a run is an `AkeneoError`; its `str()` is the one line for the user:
 
     AkeneoError
-    ├── Fatal            nothing more can be had from this PIM
+    ├── Fatal            no further request can succeed in this run
     ├── Stopped          the run is ending, nothing is wrong
-    └── RequestFailed    this request is lost for good, others may succeed
+    ├── OutputLost       what was read cannot be written
+    └── RequestFailed    this request cannot succeed, others may
         ├── NotFound     404
         ├── Forbidden    403; its text is the same for all resources that are refused for one reason
         ├── Refused      400 and 422: the PIM does not take this cursor or filter
-        └── DamagedPage  an answer that no further try makes good
+        └── DamagedPage  an answer that cannot be used; asking again gives the same
 
 What pure functions find wrong with data is a `ValueError`; whoever knows where the data came from says so:
 
@@ -17,6 +18,7 @@ What pure functions find wrong with data is a `ValueError`; whoever knows where 
     ├── NotJson          a body is no JSON, or only a part of it
     ├── UnusableJson     a body is JSON that cannot be used
     ├── WrongAnswer      an answer says that it belongs to another request
+    ├── NotTheFile       an answer is not the media file that was asked for, or only a part of it
     ├── UnexpectedShape  data of a shape that the schema does not admit
     ├── PaginationLoop   a listing that repeats itself
     └── UnreadableState  a state that cannot be used
@@ -35,18 +37,27 @@ class AkeneoError(Exception):
 
 
 class Fatal(AkeneoError):
-    """Nothing more can be had from this PIM in this run."""
+    """No further request can succeed in this run."""
 
 
 class Stopped(AkeneoError):
-    """The run is ending by a signal; what was asked was not answered, and nothing is known to be wrong."""
+    """The run is ending by a signal; what was asked was not answered, and nothing is known to be wrong.
 
-    def __init__(self, message: str = "A signal ended the run.") -> None:
+    Attributes:
+        signal: its number; 0 where whoever raises this does not know it.
+    """
+
+    def __init__(self, message: str = "A signal ended the run.", *, signal: int = 0) -> None:
         super().__init__(message)
+        self.signal = signal
+
+
+class OutputLost(AkeneoError):
+    """What was read cannot be written, so no STATE may vouch for it: the run ends at once."""
 
 
 class RequestFailed(AkeneoError):
-    """A request is lost for good; the run may go on.
+    """A request cannot succeed; others may.
 
     Attributes:
         status: the HTTP status of the last answer; None when there was none.
@@ -72,7 +83,7 @@ class Refused(RequestFailed):
 
 
 class DamagedPage(RequestFailed):
-    """An answer that is of no use, and will not be however often it is asked for."""
+    """An answer that cannot be used; asking again gives the same."""
 
 
 def one_line(text: str) -> str:
@@ -85,11 +96,15 @@ class NotJson(ValueError):
 
 
 class UnusableJson(ValueError):
-    """A body is JSON that cannot be used, however often it is asked for; str() tells why."""
+    """A body is JSON that cannot be used, and asking again gives the same; str() tells why."""
 
 
 class WrongAnswer(ValueError):
     """An answer says that it belongs to another request: its connection is broken. Asking again helps."""
+
+
+class NotTheFile(ValueError):
+    """An answer is not the media file that was asked for, or a part of it; str() tells why. Asking again may help."""
 
 
 _JSON_KINDS = {

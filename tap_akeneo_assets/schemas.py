@@ -33,7 +33,7 @@ def _number(description: str) -> Schema:
     return {"type": ["number", "null"], "description": description}
 
 
-def _moment(description: str) -> Schema:
+def _timestamp(description: str) -> Schema:
     return {"type": ["string", "null"], "format": "date-time", "description": description}
 
 
@@ -94,14 +94,14 @@ _NAMING_CONVENTION = _object(
 )
 
 _PRODUCT_LINK_RULES = _objects(
-    "Rules that link new assets to products.",
+    "Rules that link new assets to products, at most 2.",
     {
         "product_selections": _objects(
             "Conditions that a product must meet.",
             {
                 "field": _text("Product property or attribute code."),
                 "operator": _text("Operator of the condition."),
-                # `items` beside other types: `php.reshaper` makes it an array when PHP sent one with holes.
+                # `items` beside other types: `shapes.reshaper` makes it an array when PHP sent one with holes.
                 "value": {**_any("Value of the condition, of whatever JSON type."), "items": {"type": _ANY}},
                 "channel": _CHANNEL,
                 "locale": _LOCALE,
@@ -120,7 +120,7 @@ _PRODUCT_LINK_RULES = _objects(
 )
 
 _TRANSFORMATIONS = _objects(
-    "Transformations that make further media files out of one.",
+    "Transformations that make further media files out of one, at most 10 (from PIM 4.0 on).",
     {
         "label": _text("Label of the transformation."),
         "filename_prefix": _text("What is put before the source's file name."),
@@ -174,25 +174,25 @@ ASSET_ATTRIBUTES = _record(
         "code": _key("Code of the attribute, unique in its family."),
         "labels": _LABELS,
         "type": _text("Type of the attribute, such as `text` or `media_file`."),
-        "value_per_locale": _boolean("Whether it has a value for each locale."),
-        "value_per_channel": _boolean("Whether it has a value for each channel."),
+        "value_per_locale": _boolean("Whether an asset can have one value per locale."),
+        "value_per_channel": _boolean("Whether an asset can have one value per channel."),
         "is_required_for_completeness": _boolean("Whether an asset without a value is incomplete."),
-        "is_read_only": _boolean("Whether its values can be changed in the PIM's user interface."),
-        "max_characters": _integer("Longest text allowed (text)."),
-        "is_textarea": _boolean("Whether its text may have several lines (text)."),
-        "is_rich_text_editor": _boolean("Whether its text is HTML (text)."),
-        "validation_rule": _text("`email`, `url` or `regexp`: what a text must be (text)."),
+        "is_read_only": _boolean("Whether its values cannot be changed in the PIM's user interface."),
+        "max_characters": _integer("Largest number of characters allowed (text)."),
+        "is_textarea": _boolean("Whether it is entered in a text area, with several lines (text)."),
+        "is_rich_text_editor": _boolean("Whether it is entered in a rich text editor, as HTML (text)."),
+        "validation_rule": _text("What a text must be: `email`, `url`, `regexp`, or `none` (text)."),
         "validation_regexp": _text("Regular expression that a text must match (text)."),
-        "allowed_extensions": _texts("File extensions allowed; none means all (media_file)."),
-        "max_file_size": _text("Largest file allowed, in MB (media_file)."),
+        "allowed_extensions": _texts("File extensions allowed; an empty array means all (media_file)."),
+        "max_file_size": _text("Largest file allowed, in megabytes (media_file)."),
         "media_type": _text("Kind of media, such as `image`, `pdf` or `youtube` (media_file, media_link)."),
         "prefix": _text("What stands before the data in the full URL (media_link)."),
         "suffix": _text("What stands after the data in the full URL (media_link)."),
         "decimals_allowed": _boolean("Whether decimals are allowed (number)."),
-        "min_value": _text("Least number allowed (number)."),
-        "max_value": _text("Greatest number allowed (number)."),
+        "min_value": _text("Smallest number allowed (number)."),
+        "max_value": _text("Largest number allowed (number)."),
         "reference_entity": _text("Code of the reference entity whose records it links to (record)."),
-        "default_value": _text("Value of a new asset, as a JSON text (SaaS)."),
+        "default_value": _text("Value that a new asset begins with, as a JSON text (SaaS)."),
         "linked_asset_family_code": _text(
             "Code of the asset family that it links to (asset family links); the API names it `asset_family_code`."
         ),
@@ -213,8 +213,8 @@ ASSETS = _record(
         "asset_family_code": _FAMILY_CODE,
         "code": _key("Code of the asset, unique in its family."),
         "values": VALUES,
-        "created": _moment("When the asset was created (from 6.0 on)."),
-        "updated": _moment("When the asset was last updated (from 6.0 on)."),
+        "created": _timestamp("When the asset was created, in UTC (from PIM 6.0 on)."),
+        "updated": _timestamp("When the asset was last updated, in UTC (from PIM 6.0 on)."),
         "status": _text("Status of the asset, where the PIM sends one."),
         "start_date": _text("Since when the asset may be used, where the PIM sends it."),
         "end_date": _text("Until when the asset may be used, where the PIM sends it."),
@@ -227,18 +227,46 @@ ASSET_VALUES = _record(
         "asset_code": _key("Code of the asset."),
         "value_key": _key("`attribute[-locale][-channel]`, as Akeneo's flat files name a column."),
         "attribute_code": _text("Code of the attribute."),
-        "attribute_type": _text("Type of the attribute; null where the attribute is gone."),
+        "attribute_type": _text("Type of the attribute; null where the PIM has the attribute no longer."),
         "locale": _LOCALE,
         "channel": _CHANNEL,
         "text_value": _text("Text (text), or what stands between prefix and suffix (media_link)."),
         "number_value": _number("Number, with all its digits (number)."),
-        "boolean_value": _boolean("Yes or no (boolean)."),
-        "date_value": _moment("Date (date), where it is a real one with an offset."),
+        "boolean_value": _boolean("True or false (boolean)."),
+        "date_value": _timestamp("Date as it was entered, with its offset; null where it is no real date (date)."),
         "option_codes": _texts("Codes of options or tags (single_option, multiple_options, auto_tagging)."),
         "media_file_code": _text("Code of the media file (media_file)."),
         "media_url": _text("Full URL (media_link), or the link that shares the file (media_file, SaaS)."),
         "record_code": _text("Code of the reference entity's record (record)."),
+        "linked_asset_codes": _texts(
+            "Codes of the assets linked to, of the attribute's `linked_asset_family_code` "
+            "(asset_family_single_link, asset_family_multiple_links)."
+        ),
         "raw_value": _text("The value's `data` as the PIM sent it, as a JSON text."),
-        "asset_updated": _moment("When the asset was last updated; an older row is a value that was removed."),
+        "asset_updated": _timestamp(
+            "When the asset was last updated, in UTC; a row older than its asset is a removed value."
+        ),
+    }
+)
+
+ASSET_MEDIA_FILES = _record(
+    {
+        "asset_family_code": _FAMILY_CODE,
+        "asset_code": _key("Code of the asset."),
+        "value_key": _key("`attribute[-locale][-channel]`, as in `asset_values`."),
+        "attribute_code": _text("Code of the attribute."),
+        "locale": _LOCALE,
+        "channel": _CHANNEL,
+        "media_file_code": _text("Code of the media file."),
+        "original_filename": _text("Name that the file had when it was uploaded."),
+        "mime_type": _text("Type of the file, such as `image/png`, where the PIM tells it (SaaS)."),
+        "extension": _text("Extension of the file's name, without the dot."),
+        "size": _integer("Size in bytes, where the PIM tells it (SaaS)."),
+        "asset_updated": _timestamp("When the asset was last updated; an older row is a file that was removed."),
+        "share_url": _text("The link that shares the file, where there is one (SaaS)."),
+        "sha256": _text("SHA-256 of the stored file, in hex digits; null where it is not stored."),
+        "stored_path": _text("Path of the stored file, relative to `media_storage`; null where it is not stored."),
+        "stored_size": _integer("Size of the stored file, in bytes."),
+        "stored_at": _timestamp("When the file was stored."),
     }
 )

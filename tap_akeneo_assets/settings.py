@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
+import difflib
 import io
 import json
 import re
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from tap_akeneo_assets.pim.auth import Credentials
 
 CONNECTION = ("client_id", "client_secret", "username", "password")
+# Environment variables that the SDK reads besides settings, after the tap's prefix.
+SDK_VARIABLES = ("LOGLEVEL",)
 SECRET = ("client_secret", "password", "access_token")
 # The SDK gives numbers of a file as decimals.
 HANDED_ON: Mapping[str, type] = {
@@ -34,12 +38,21 @@ HANDED_ON: Mapping[str, type] = {
     "request_timeout_seconds": float,
     "max_retries": int,
     "user_agent": str,
+    "media_storage": str,
 }
 CODES_COLUMNS = ("asset_family_code", "asset_code")
 SECOND = timedelta(seconds=1)
 FIRST_MOMENT = datetime.min.replace(tzinfo=UTC)
 MAX_LOOKBACK_SECONDS = 10 * 365 * 86_400
 MAX_TIMEOUT_SECONDS = 86_400
+# UTF-32 first: its mark begins as that of UTF-16 does.
+_BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
 _BOOLEANS = {**dict.fromkeys(("true", "1", "yes", "on"), True), **dict.fromkeys(("false", "0", "no", "off"), False)}
 
 SCHEMA: dict[str, Any] = th.PropertiesList(
@@ -145,14 +158,14 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         th.NumberType(minimum=0),
         default=100,
         title="Requests per second",
-        description="How many requests may be sent in a second; 0 for no limit. The vendor allows 100 per PIM.",
+        description="How many requests may be sent per second; 0 for no limit. The vendor allows 100 per PIM.",
     ),
     th.Property(
         "lookback_seconds",
         th.IntegerType(minimum=0, maximum=MAX_LOOKBACK_SECONDS),
         default=300,
         title="Lookback",
-        description="An incremental sync starts at least so many seconds before the last one's listing began.",
+        description="An incremental sync starts at least this many seconds before the listing of the last one began.",
     ),
     th.Property(
         "request_timeout_seconds",
@@ -166,7 +179,14 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         th.IntegerType(minimum=0),
         default=8,
         title="Retries",
-        description="How often a request that failed in passing is sent again.",
+        description="How often a request is sent again after a passing failure.",
+    ),
+    th.Property(
+        "media_storage",
+        th.StringType,
+        title="Media storage",
+        description="Folder to store media files in: a local path, or a URL such as `s3://bucket/folder`. Unset: no "
+        "file is downloaded. For the stream `asset_media_files`, which has to be selected.",
     ),
     th.Property(
         "user_agent",
@@ -179,7 +199,10 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         th.BooleanType,
         default=False,
         title="Emit `ACTIVATE_VERSION` messages",
-        description="At the end of a complete full-table sync, tell the target which rows are gone from the PIM.",
+        description=(
+            "Give rows a version and, at the end of a complete full-table sync, tell the target which are gone from "
+            "the PIM. Set it in all jobs that fill the same tables."
+        ),
     ),
 ).to_dict()
 
@@ -192,7 +215,7 @@ def from_environment(text: str, types: Collection[str]) -> Any:  # noqa: ANN401 
         types: what the setting may be, in the words of JSON schema.
 
     Returns:
-        The value; the text itself where it is none of that type, so that validation names the setting.
+        The value; the text itself where it is not of that type, so that validation names the setting.
     """
     if "string" in types:
         return text
@@ -207,6 +230,61 @@ def from_environment(text: str, types: Collection[str]) -> Any:  # noqa: ANN401 
         return text
 
 
+def warnings_of(config: Mapping[str, Any], known: Collection[str]) -> list[str]:
+    """What a user should know about settings that can be used all the same, one line each; no line holds a value.
+
+    Args:
+        config: the configuration.
+        known: the names of all settings, the SDK's own included.
+    """
+    lines = [
+        f"The setting {name!r} does not exist and is ignored.{_nearest(name, known)}"
+        for name in config
+        if name not in known
+    ]
+    ignored = [name for name in CONNECTION if config.get(name)]
+    if config.get("access_token") and ignored:
+        lines.append(f"Two kinds of credentials are set: access_token is used, not {', '.join(ignored)}.")
+    return lines
+
+
+def unknown_variables(variables: Collection[str], prefix: str, types: Mapping[str, Collection[str]]) -> list[str]:
+    """Names of environment variables that look like settings, but are none; one line each, without values.
+
+    Args:
+        variables: the names of all environment variables.
+        prefix: what those of the tap begin with.
+        types: what each setting may be, in the words of JSON schema; the SDK's own settings included.
+    """
+    known = {name.upper() for name in types}
+    # Meltano hands on parts of objects too (`…_BATCH_CONFIG_ENCODING_FORMAT`), and its extras as `…__SELECT`.
+    parts = ("_", *(f"{name.upper()}_" for name, kinds in types.items() if "object" in kinds))
+    names = [name.removeprefix(prefix) for name in variables if name.startswith(prefix)]
+    return [
+        f"The environment variable {prefix}{name} is no setting and is ignored.{_nearest(name, known, prefix)}"
+        for name in sorted(names)
+        if name not in {*known, *SDK_VARIABLES} and not name.startswith(parts)
+    ]
+
+
+def _nearest(name: str, known: Collection[str], prefix: str = "") -> str:
+    by_letters = {other.casefold(): other for other in known}
+    found = difflib.get_close_matches(name.casefold().replace("-", "_"), by_letters, n=1)
+    return f" Did you mean {prefix}{by_letters[found[0]]}?" if found else ""
+
+
+def decode_text(content: bytes) -> str:
+    """The text of a file: UTF-8, or what its byte order mark says, as PowerShell's `>` writes it.
+
+    Raises:
+        ValueError: it is no such text.
+    """
+    for mark, encoding in _BYTE_ORDER_MARKS:
+        if content.startswith(mark):
+            return content[len(mark) :].decode(encoding)
+    return content.decode()
+
+
 def parse_json(text: str | bytes, *, fractions: Callable[[str], object] = float) -> Any:  # noqa: ANN401  # JSON
     """Parse JSON as others do, without NaN and Infinity.
 
@@ -215,12 +293,12 @@ def parse_json(text: str | bytes, *, fractions: Callable[[str], object] = float)
         fractions: makes a number of the digits of one that is no integer.
 
     Raises:
-        ValueError: it is none, or nested beyond reason.
+        ValueError: it is no JSON, or nested too deep.
     """
     try:
         return json.loads(text, parse_constant=_refuse, parse_float=fractions)
     except RecursionError:
-        raise ValueError("It is nested beyond reason.") from None
+        raise ValueError("It is nested too deep.") from None
 
 
 def _refuse(name: str) -> NoReturn:
@@ -228,7 +306,7 @@ def _refuse(name: str) -> NoReturn:
 
 
 class WrongSettings(ValueError):  # reads as what it says
-    """Settings that cannot be used; `lines` says why, a line each."""
+    """Settings that cannot be used; `lines` says why, one line each."""
 
     def __init__(self, *lines: str) -> None:
         super().__init__(" ".join(lines))
@@ -241,7 +319,7 @@ class Settings:
 
     Attributes:
         api_url: the address below which the API's root lies, without a slash at its end.
-        families: the only ones to read, by code; none for all.
+        families: the only ones to read, by code; None for all.
         asset_codes: in these families only these assets.
         start_date: the second before the earliest `updated` of a first sync, as the API's filters take it.
     """
@@ -258,6 +336,7 @@ class Settings:
     request_timeout_seconds: float = 60
     max_retries: int = 8
     user_agent: str | None = None
+    media_storage: str | None = None
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Settings:
@@ -349,9 +428,9 @@ def _read_text(path: str) -> str:
     try:
         with fsspec.open(path, "rb") as file:
             content: bytes = file.read()
-            return content.decode("utf-8-sig")
+            return decode_text(content)
     except UnicodeDecodeError:
-        raise ValueError("is no UTF-8 text") from None
+        raise ValueError("is no UTF-8 text, and has no byte order mark that says otherwise") from None
     except Exception as error:  # noqa: BLE001  # each file system of fsspec has errors of its own
         raise ValueError(f"cannot be read ({type(error).__name__})") from None
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tap_akeneo_assets import schemas
 from tap_akeneo_assets.records.shapes import Shape
+from tap_akeneo_assets.singer.root_stream import RootStream
 from tap_akeneo_assets.singer.stream import AkeneoStream
-from tap_akeneo_assets.singer.tap_base import RootStream
 
 
 class AssetFamilies(RootStream):
@@ -68,4 +68,19 @@ class AssetValues(AkeneoStream):
     @property
     def replication_method(self) -> str:
         """That of `assets`: with incremental assets it is not all values that come."""
+        return self.tap.stream("assets").replication_method
+
+
+class AssetMediaFiles(AkeneoStream):
+    """Each media file of each asset, stored if `media_storage` is set; from the pages of `assets`."""
+
+    name = "asset_media_files"
+    primary_keys = ("asset_family_code", "asset_code", "value_key")
+    parent_stream_type = Assets
+    selected_by_default = False
+    schema = schemas.ASSET_MEDIA_FILES
+
+    @property
+    def replication_method(self) -> str:
+        """That of `assets`: with incremental assets it is not all files that come."""
         return self.tap.stream("assets").replication_method

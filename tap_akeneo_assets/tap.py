@@ -9,6 +9,8 @@ import os
 import re
 import sys
 from copy import deepcopy
+from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar, NoReturn
 
@@ -17,13 +19,17 @@ from singer_sdk.exceptions import ConfigValidationError, MapExpressionError, Str
 from singer_sdk.singerlib import Catalog
 
 from tap_akeneo_assets import settings, streams
-from tap_akeneo_assets.errors import AkeneoError, UnreadableState
+from tap_akeneo_assets.errors import AkeneoError, Stopped, UnreadableState
 from tap_akeneo_assets.extract.extraction import Extraction
 from tap_akeneo_assets.extract.state import Bookmarks, readable
+from tap_akeneo_assets.media.downloads import Downloads
+from tap_akeneo_assets.media.storage import Storage
 from tap_akeneo_assets.pim.client import Client
 from tap_akeneo_assets.records.json_body import encode_text
-from tap_akeneo_assets.settings import Settings, WrongSettings, parse_json
-from tap_akeneo_assets.singer.tap_base import AkeneoTap, nothing_more_written
+from tap_akeneo_assets.settings import Settings, WrongSettings, decode_text, parse_json
+from tap_akeneo_assets.singer.root_stream import unexpected
+from tap_akeneo_assets.singer.tap_base import AkeneoTap
+from tap_akeneo_assets.singer.writer import output_lost
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,13 +42,27 @@ class TapAkeneoAssets(AkeneoTap):
 
     name = "tap-akeneo-assets"
     config_jsonschema: ClassVar[dict[str, Any]] = settings.SCHEMA
+    read_variable = staticmethod(settings.from_environment)
 
-    def __init__(self, *, validate_config: bool = True, **kwargs: Any) -> None:  # noqa: ANN401  # the SDK's own
+    def __init__(
+        self,
+        *,
+        validate_config: bool = True,
+        parse_env_config: bool = False,
+        **kwargs: Any,  # noqa: ANN401  # the SDK's own
+    ) -> None:
         try:
-            super().__init__(validate_config=validate_config, **kwargs)
+            try:
+                super().__init__(validate_config=validate_config, parse_env_config=parse_env_config, **kwargs)
+            finally:
+                # Also where settings are wrong: a misspelled name may be the reason.
+                if validate_config:
+                    self._warn_of_settings(with_environment=parse_env_config)
             if validate_config:
                 self.settings = Settings.of(self.config)
                 self.client = self._connect(self.settings)
+                url = self.settings.media_storage
+                self._storage = _checked_storage(url) if url else None
                 self.client.redactor.add(*filter(None, map(self.config.get, settings.SECRET)))
         except ConfigValidationError as error:
             lines = [_without_secrets(line) for line in error.errors]
@@ -52,6 +72,17 @@ class TapAkeneoAssets(AkeneoTap):
         except (MapExpressionError, StreamMapConfigError) as error:
             line = f"stream_maps: {error}"
             raise ConfigValidationError(line, errors=[line], schema={}) from None
+
+    def _warn_of_settings(self, *, with_environment: bool) -> None:
+        schema = deepcopy(self.config_jsonschema)
+        self.append_builtin_config(schema)
+        types = {name: declared.get("type", ()) for name, declared in schema["properties"].items()}
+        lines = settings.warnings_of(self.config, types)
+        if with_environment:
+            prefix = f"{self.name.upper().replace('-', '_')}_"
+            lines += settings.unknown_variables(os.environ, prefix, types)
+        for line in lines:
+            self.logger.warning(line)
 
     def _connect(self, config: Settings) -> Client:
         try:
@@ -75,6 +106,7 @@ class TapAkeneoAssets(AkeneoTap):
             streams.AttributeOptions(self),
             streams.Assets(self),
             streams.AssetValues(self),
+            streams.AssetMediaFiles(self),
         ]
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -86,17 +118,24 @@ class TapAkeneoAssets(AkeneoTap):
         super().load_state(readable(state, self.logger.warning))
 
     def extract(self) -> bool:
-        """Read all streams and write them; whether everything could be had."""
+        """Read all streams and write them; whether everything could be read."""
         self.client.redactor.install(*logging.getLogger().handlers)
         bookmarks = Bookmarks(self.state.setdefault("bookmarks", {}), self.logger.warning)
-        return Extraction(self, self.client, self.settings, bookmarks).run()
+        return Extraction(self, self.client, self.settings, bookmarks, self._downloads()).run()
+
+    def _downloads(self) -> Downloads | None:
+        """What stores media files; None where none are stored."""
+        if self._storage is None or self.dry_run or not self.stream("asset_media_files").selected:
+            return None
+        self._storage.prepare()
+        return Downloads(self.client, self._storage)
 
     @classmethod
     def invoke(cls, **options: Any) -> None:  # noqa: ANN401  # the SDK's own
         """Sync.
 
         Raises:
-            WrongSettings: they cannot be used; of the SDK's own exception the SDK would tell once more than needed.
+            WrongSettings: they cannot be used; the SDK would log its own exception twice.
         """
         try:
             super().invoke(**options)
@@ -105,15 +144,17 @@ class TapAkeneoAssets(AkeneoTap):
 
     @classmethod
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:  # noqa: ANN401  # as in the SDK
-        """Read the files of `--config`.
+        """Read the files of `--config`; the SDK would read UTF-8 without a mark only.
 
         Raises:
             click.ClickException: one of them cannot be read.
         """
+        del ctx, param
+        given = ConfigInput(parse_env="ENV" in value)
         for path in value:
             if path != "ENV":
-                _check_config(path)
-        return super().cb_config(ctx, param, value)
+                given.config |= _read_config(path)
+        return given
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
@@ -122,13 +163,34 @@ class TapAkeneoAssets(AkeneoTap):
         for option in command.params:
             if option.name in ("catalog", "state"):
                 option.is_eager = True
+                option.type = click.File("rb")
                 option.callback = _checked
         return command
 
 
-def _check_config(path: str) -> None:
+def _checked_storage(url: str) -> Storage:
     try:
-        content = parse_json(Path(path).read_bytes())
+        return Storage(url)
+    except ValueError as error:
+        raise WrongSettings(str(error)) from None
+
+
+@dataclass
+class ConfigInput:
+    """What `--config` gives, by the names that the SDK's command line asks for.
+
+    Attributes:
+        config: the settings of all files; those of later files win.
+        parse_env: whether settings come from the environment too.
+    """
+
+    config: dict[str, Any] = field(default_factory=dict)
+    parse_env: bool = False
+
+
+def _read_config(path: str) -> dict[str, Any]:
+    try:
+        content = parse_json(decode_text(Path(path).read_bytes()), fractions=Decimal)
     except FileNotFoundError:
         raise click.ClickException(f"--config {path}: there is no such file.") from None
     except OSError as error:
@@ -137,14 +199,18 @@ def _check_config(path: str) -> None:
         raise click.ClickException(f"--config {path}: it is no JSON.") from None
     if not isinstance(content, dict):
         raise click.ClickException(f"--config {path}: it is no JSON object.")
+    return content
 
 
-def _checked(_: click.Context, option: click.Parameter, file: IO[str] | None) -> IO[str] | None:
+def _checked(_: click.Context, option: click.Parameter, file: IO[bytes] | None) -> IO[str] | None:
     if file is None:
         return None
     try:
         with file:
-            content = parse_json(text := file.read())
+            text = decode_text(file.read())
+        if option.name == "state" and not text.strip():
+            return None  # as `tail -n 1 states.jsonl > state.json` leaves it after a first run that failed
+        content = parse_json(text)
         encode_text(deepcopy(content))  # as the SDK will
         if option.name == "state":
             readable(content, lambda _: None)
@@ -160,7 +226,7 @@ def _checked(_: click.Context, option: click.Parameter, file: IO[str] | None) ->
 
 
 def _without_secrets(line: str) -> str:
-    """A complaint about a setting, without the setting's value where that is secret."""
+    """A line about a wrong setting, without the value of a secret one."""
     for name in (*settings.SECRET, "api_url"):
         if line.endswith(f"in config[{name!r}]"):
             expected = re.search(r"is not of type (.*) in config", line)
@@ -175,10 +241,10 @@ def main() -> NoReturn:
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; foreseeable failures are a line each, and exit status 1.
+    """Run the command line; each foreseeable failure is one line, and exit status 1.
 
     Args:
-        arguments: those of the command line; the process's own when none are given.
+        arguments: those of the command line; None for the process's own.
 
     Returns:
         The exit status.
@@ -198,10 +264,15 @@ def run(arguments: Sequence[str] | None = None) -> int:
         status = 1 if isinstance(error, click.BadParameter) else error.exit_code
     except (ConfigValidationError, WrongSettings) as error:
         lines, status = list(error.errors if isinstance(error, ConfigValidationError) else error.lines), 1
+    except Stopped as ending:  # before the first record
+        return 128 + ending.signal
     except (AkeneoError, UnreadableState) as error:
         lines, status = [str(error)], 1
     except OSError as error:
-        lines, status = [nothing_more_written(error)], 1
+        lines, status = [str(output_lost(error))], 1
+    except Exception as error:  # a traceback would tell the user nothing
+        lines, status = [unexpected(error)], 1
+        log.debug("The traceback:", exc_info=True)
     for line in lines:
         log.error(line)
     return status

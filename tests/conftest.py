@@ -32,20 +32,28 @@ class Database:
     Attributes:
         folder: where the server's socket is.
         schema: name of the schema.
+        name: of the database that it is in.
     """
 
     folder: Path
     schema: str
+    name: str = "postgres"
 
-    def load(self, output: bytes | int, **config: Any) -> None:  # noqa: ANN401  # settings of any type
-        """Let target-postgres load a tap's output, given as bytes or as a pipe's end."""
+    def load(self, output: bytes | int, *, zone: str | None = "UTC", **config: Any) -> None:  # noqa: ANN401  # settings of any type
+        """Let target-postgres load a tap's output, given as bytes or as a pipe's end.
+
+        `zone` is that of the target's session, the server's own if None: columns have no time zone, and INSERT
+        converts to it.
+        """
         given, pipe = (output, None) if isinstance(output, bytes) else (None, output)
         settings = {
-            "sqlalchemy_url": f"postgresql+psycopg://postgres:@/postgres?host={self.folder}",
+            "sqlalchemy_url": f"postgresql+psycopg://postgres:@/{self.name}?host={self.folder}",
             "default_target_schema": self.schema,
             **config,
         }
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("TARGET_POSTGRES_")}
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith(("TARGET_POSTGRES_", "PGTZ"))
+        }
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
             json.dump(settings, file)
             file.flush()
@@ -54,10 +62,7 @@ class Database:
                 input=given,
                 stdin=pipe,
                 capture_output=True,
-                env={
-                    **environment,
-                    "PGTZ": "UTC",
-                },  # columns have no time zone: else moments would be those of this machine
+                env={**environment, "PGTZ": zone} if zone else environment,
                 timeout=120,
                 check=False,
             )
@@ -66,7 +71,7 @@ class Database:
     def query(self, sql: Query) -> list[dict[str, Any]]:
         """The rows that a query gives."""
         with psycopg.connect(
-            host=str(self.folder), user="postgres", dbname="postgres", options=f"-c search_path={self.schema}"
+            host=str(self.folder), user="postgres", dbname=self.name, options=f"-c search_path={self.schema}"
         ) as connection:
             return connection.cursor(row_factory=psycopg.rows.dict_row).execute(sql).fetchall()
 

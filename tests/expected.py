@@ -36,6 +36,7 @@ TYPED_COLUMNS = (
     "media_file_code",
     "media_url",
     "record_code",
+    "linked_asset_codes",
 )
 
 
@@ -136,6 +137,8 @@ def _typed(kind: str | None, value: Record, attribute: Record) -> Record:
         return {"media_file_code": text, "media_url": share_link.get("href")}
     if kind in ("single_option", "multiple_options", "auto_tagging"):
         return {"option_codes": [str(code) for code in (data if isinstance(data, list) else [data])]}
+    if kind in ("asset_family_single_link", "asset_family_multiple_links"):
+        return {"linked_asset_codes": [str(code) for code in (data if isinstance(data, list) else [data])]}
     columns: dict[str | None, tuple[str, Any]] = {
         "text": ("text_value", text),
         "number": ("number_value", Decimal(str(data)) if kind == "number" else None),

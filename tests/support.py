@@ -14,8 +14,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import msgspec
+
 from tap_akeneo_assets.pim.client import Client
 from tap_akeneo_assets.pim.rate_limit import Clock
+from tap_akeneo_assets.records.assets import Asset
+from tap_akeneo_assets.records.values import value_rows
 from tap_akeneo_assets.sandbox.server import serve
 from tap_akeneo_assets.sandbox.tokens import CLIENT_ID, CLIENT_SECRET, PASSWORD, USERNAME
 from tap_akeneo_assets.tap import TapAkeneoAssets
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator, Mapping, Sequence
 
+    from tap_akeneo_assets.records.values import AttributeInfo
     from tap_akeneo_assets.sandbox import Pim
 
 CREDENTIALS = {
@@ -181,6 +186,14 @@ def sync_pim(pim: Pim, **settings: Any) -> Run:  # noqa: ANN401  # as `sync` tak
     """Serve a PIM for one sync in this process."""
     with serve(pim) as server:
         return sync(server.url, **settings)
+
+
+def value_records(
+    record: dict[str, Any], attributes: Mapping[str, AttributeInfo] | None, unparsed: set[tuple[str, str]]
+) -> list[dict[str, Any]]:
+    """The records of `asset_values` that a record of `assets` gives."""
+    rows = value_rows(Asset(record), record["asset_family_code"], attributes, unparsed)
+    return [msgspec.structs.asdict(row) for row in rows]
 
 
 def environment(url: str, **more: str) -> dict[str, str]:

@@ -14,7 +14,15 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from tap_akeneo_assets.errors import Fatal, RequestFailed
-from tap_akeneo_assets.pim.auth import AppToken, Grant, PasswordGrant, Tokens, login_refused, token_refused
+from tap_akeneo_assets.pim.auth import (
+    AppToken,
+    Grant,
+    PasswordGrant,
+    Tokens,
+    login_refused,
+    stray_ends,
+    token_refused,
+)
 from tap_akeneo_assets.pim.redaction import Redactor
 
 if TYPE_CHECKING:
@@ -185,8 +193,7 @@ def test_a_grant_may_lack_a_refresh_token(refresh_token: object) -> None:
         (422, "No user found for the given username and password", "refuses username or password"),
         (400, "Nope", "client_id, client_secret, username or password"),
         (404, "No route found", "check api_url"),
-        (405, "", "check api_url"),
-        (403, "", "check api_url"),
+        (405, "Method not allowed", "check api_url"),
     ],
 )
 def test_a_refused_login_says_what_to_check(status: int, reason: str, words: str) -> None:
@@ -197,6 +204,15 @@ def test_a_refused_login_says_what_to_check(status: int, reason: str, words: str
 def test_a_refused_token_says_what_to_check() -> None:
     assert "revoked" in token_refused(AppToken("app-token"), "")
     assert '"Expired."' in token_refused(CONNECTION, "Expired.")
+    foreign = token_refused(CONNECTION, "", "a front server")
+    assert "not by the PIM but by a front server" in foreign
+    assert "PIM refuses" not in foreign
+
+
+def test_a_login_that_is_refused_by_others_than_the_pim_is_told_in_their_line() -> None:
+    tokens = TokenRoute(RequestFailed("403 by a wall", status=403)).tokens()
+    with pytest.raises(Fatal, match=r"^403 by a wall$"):
+        tokens.token()
 
 
 SECRETS = ["pass/w+rd", "se:crét", 'quo"te\\', "a b&c=d%20", "emoji 🎨"]
@@ -221,6 +237,13 @@ def test_a_secret_is_blanked_in_every_spelling(secret: str) -> None:
     ]
     for spelling in spellings:
         assert clean(f"<{spelling}>") == "<***>"
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_a_text_is_a_secret_only_as_a_whole(secret: str) -> None:
+    redactor = Redactor(secret)
+    assert all(map(redactor.is_secret, (secret, quote(secret, safe=""), base64.b64encode(secret.encode()).decode())))
+    assert not redactor.is_secret(f"{secret}x")
 
 
 def test_the_longest_secret_goes_first() -> None:
@@ -290,3 +313,34 @@ def test_a_traceback_without_secrets_is_left_to_the_formatter(handler: Lines) ->
     except ValueError:
         handler.handle(record("failed", exc_info=sys.exc_info()))
     assert "ValueError: no" in handler.lines[0]
+
+
+@pytest.mark.parametrize("name", ["client_id", "client_secret", "username", "password"])
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("middle 'x' \n of", None),
+        ("", None),
+        (" hunter2", "begins with a blank"),
+        ("hunter2\t", "ends with a blank"),
+        ("hunter2\u00a0", "ends with a blank"),
+        ("\ufeffhunter2", "begins with a blank"),
+        ("hunter2\r\n", "ends with a line break"),
+        ('"hunter2"', "begins with a quotation mark and ends with a quotation mark"),
+        ("\u201chunter2 ", "begins with a quotation mark and ends with a blank"),
+    ],
+)
+def test_what_was_pasted_with_a_credential_is_told_once_it_is_refused(name: str, text: str, told: str | None) -> None:
+    parts = {"client_id": "id", "client_secret": "secret", "username": "user", "password": "word", name: text}
+    hint = stray_ends(PasswordGrant(**parts))
+    assert hint == (f" Was something pasted with them? {name} {told}." if told else "")
+    assert "hunter2" not in hint
+    for reason in (WRONG_CLIENT, "No user found for the given username and password", "No."):
+        assert login_refused(422, reason, hint).endswith(hint)
+    assert login_refused(404, "Not Found", hint) == login_refused(404, "Not Found")
+
+
+def test_a_token_may_be_pasted_with_its_quotation_marks() -> None:
+    line = token_refused(AppToken("'t0ken'"), "")
+    assert line.endswith("access_token begins with a quotation mark and ends with a quotation mark.")
+    assert "t0ken" not in line

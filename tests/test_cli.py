@@ -5,6 +5,7 @@ Most of it runs in this process, by the function that `main` calls; what only a 
 
 from __future__ import annotations
 
+import codecs
 import json
 import logging
 import os
@@ -257,7 +258,6 @@ def test_a_config_that_is_a_folder(tmp_path: Path) -> None:
 
 BROKEN = {
     "cut": ('{"bookmarks": ', "it is no JSON"),
-    "empty": ("", "it is no JSON"),
     "a constant of Python's": ('{"bookmarks": {}, "streams": [], "x": NaN}', "it is no JSON"),
     "deep": ("[" * 100_000, "it is no JSON"),
     "too deep to be written": (f'{{"bookmarks": {{}}, "streams": {"[" * 900 + "]" * 900}}}', "it is no JSON"),
@@ -292,6 +292,7 @@ NO_CATALOG = {
     [
         *(("--state", *case) for case in (*BROKEN.values(), *NO_STATE.values())),
         *(("--catalog", *case) for case in (*BROKEN.values(), *NO_CATALOG.values())),
+        ("--catalog", "", "it is no JSON"),
     ],
 )
 @pytest.mark.parametrize("mode", MODES)
@@ -305,6 +306,107 @@ def test_a_broken_file(write: Any, option: str, content: str, reason: str, mode:
 @pytest.mark.parametrize("option", ["--state", "--catalog"])
 def test_a_missing_file(write: Any, option: str) -> None:  # noqa: ANN401
     fails(run(f"--config={write(NOWHERE)}", option, "no/such.json"), f"'{option}': 'no/such.json': No such file")
+
+
+# Windows' PowerShell 5 writes UTF-16 by `>`, and a byte order mark by `Out-File -Encoding utf8`.
+ENCODINGS = {
+    "UTF-8": (b"", "utf-8"),
+    "UTF-8 with a mark": (codecs.BOM_UTF8, "utf-8"),
+    "UTF-16 little-endian": (codecs.BOM_UTF16_LE, "utf-16-le"),
+    "UTF-16 big-endian": (codecs.BOM_UTF16_BE, "utf-16-be"),
+    "UTF-32 little-endian": (codecs.BOM_UTF32_LE, "utf-32-le"),
+    "UTF-32 big-endian": (codecs.BOM_UTF32_BE, "utf-32-be"),
+}
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_files_are_read_by_their_byte_order_mark(tmp_path: Path, encoding: str) -> None:
+    mark, codec = ENCODINGS[encoding]
+
+    def write(content: object, name: str) -> Path:
+        path = tmp_path / name
+        text = json.dumps(content, ensure_ascii=False, indent=1).replace("\n", "\r\n") + "\r\n"
+        path.write_bytes(mark + text.encode(codec))
+        return path
+
+    codes = write({"packshots": ["été_🥿"]}, "codes.json")
+    state = {"bookmarks": {"assets": {"partitions": [], "note": "été 🥿"}}}
+    with serve(demo_pim(3, 3)) as server:
+        server.pim.save_asset("packshots", "été_🥿", {})
+        result = run(
+            f"--config={write({'api_url': server.url, **CREDENTIALS, 'asset_codes_file': str(codes)}, 'config.json')}",
+            f"--catalog={write(select('assets'), 'catalog.json')}",
+            f"--state={write(state, 'state.json')}",
+        )
+    assert (result.status, result.errors) == (0, [])
+    assert [message["record"]["code"] for message in result.messages if message["type"] == "RECORD"] == ["été_🥿"]
+
+
+@pytest.mark.parametrize("option", ["--config", "--catalog", "--state"])
+@pytest.mark.parametrize("content", [b"\xff\xfe{", b"\xff\xfe{\0\x3d\xd8", b"\xff", b"\xef\xbb\xbf\xff", b"{\0}\0"])
+def test_a_file_of_broken_text(tmp_path: Path, option: str, content: bytes) -> None:
+    path = tmp_path / "file.json"
+    path.write_bytes(content)
+    result = run(f"{option}={path}", env=environment("http://127.0.0.1:9"))
+    fails(result, f"^{option} .*: it is no JSON")
+
+
+@pytest.mark.parametrize("content", [b"", b" \r\n", codecs.BOM_UTF8, "\ufeff\r\n".encode("utf-16-le")])
+@pytest.mark.parametrize("mode", THAT_ASK)
+def test_an_empty_state_file_is_no_state(tmp_path: Path, content: bytes, mode: str) -> None:
+    path = tmp_path / "state.json"
+    path.write_bytes(content)
+    with serve(demo_pim(3, 3)) as server:
+        result = run("--config=ENV", f"--state={path}", mode, env=environment(server.url))
+    assert (result.status, result.errors) == (0, [])
+    assert result.streams == STREAMS
+
+
+def told_of_settings(result: Result) -> list[str]:
+    """The warnings about settings; a `--test` may leave requests in flight, whose warnings come at any time."""
+    return [line for line in result.log.splitlines() if re.search("setting|credentials", line)]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_names_that_no_setting_has_are_told_once_each(write: Any, mode: str) -> None:  # noqa: ANN401
+    known = {"stream_maps": {}, "stream_map_config": {}, "flattening_enabled": False, "max_retries": 0}
+    strange = {"asset_family": ["hunter2"], "Locale": "hunter2", "zzz": "hunter2"}
+    with serve(demo_pim(3, 3)) as server:
+        config = write({**CREDENTIALS, "api_url": server.url, **known, **strange})
+        env = {PREFIX + "LOCALE": "hunter2", PREFIX + "LOGLEVEL": "WARNING", PREFIX + "_SELECT": "a", "OTHER": "b"}
+        result = run(f"--config={config}", "--config=ENV", mode, env=env)
+    assert result.status == 0
+    assert told_of_settings(result) == [
+        "WARNING The setting 'asset_family' does not exist and is ignored. Did you mean asset_families?",
+        "WARNING The setting 'Locale' does not exist and is ignored. Did you mean locales?",
+        "WARNING The setting 'zzz' does not exist and is ignored.",
+        f"WARNING The environment variable {PREFIX}LOCALE is no setting and is ignored. Did you mean {PREFIX}LOCALES?",
+    ]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_misspelled_name_is_told_where_settings_are_wrong(write: Any, mode: str) -> None:  # noqa: ANN401
+    result = run(f"--config={write({**CREDENTIALS, 'api_ulr': 'http://127.0.0.1:9'})}", mode)
+    fails(result, "'api_url' is a required property")
+    assert "WARNING The setting 'api_ulr' does not exist and is ignored. Did you mean api_url?" in result.log
+
+
+def test_of_two_kinds_of_credentials_one_wins_and_is_named() -> None:
+    pim = demo_pim(3, 3)
+    with serve(pim) as server:
+        env = environment(server.url, **{PREFIX + "ACCESS_TOKEN": pim.tokens.add_app()})
+        result = run("--config=ENV", env=env)
+    assert result.status == 0
+    (line,) = told_of_settings(result)
+    assert line == (
+        "WARNING Two kinds of credentials are set: access_token is used, "
+        "not client_id, client_secret, username, password."
+    )
+
+
+def test_a_refused_login_says_what_was_pasted_with_it() -> None:
+    result = server_run(Options(), "", password=f'"{CREDENTIALS["password"]}"')
+    fails(result, "^The PIM refuses username or password: 422 .*password begins with a quotation mark and ends with")
 
 
 @pytest.mark.parametrize("stream", sorted(STREAMS))

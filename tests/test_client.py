@@ -11,24 +11,26 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_akeneo_assets.errors import DamagedPage, Fatal, NotFound, Refused, RequestFailed, Stopped
-from tap_akeneo_assets.pim import client as client_module
+from tap_akeneo_assets.errors import DamagedPage, Fatal, Forbidden, NotFound, NotJson, Refused, RequestFailed, Stopped
+from tap_akeneo_assets.pim import bodies
 from tap_akeneo_assets.pim.auth import AppToken, PasswordGrant
-from tap_akeneo_assets.pim.client import Client
+from tap_akeneo_assets.pim.client import Answer, Client
 from tap_akeneo_assets.pim.rate_limit import Clock, RateLimiter
-from tap_akeneo_assets.pim.responses import Retry
 from tap_akeneo_assets.pim.urls import (
     base_url,
     encode_media_code,
     encode_segment,
     is_loopback,
+    is_other_resource,
     next_query,
     other_host,
     path_and_query,
@@ -59,6 +61,19 @@ class Asked(NamedTuple):
     target: str
     headers: dict[str, str]
     body: bytes
+
+
+def read_json(body: bytes) -> bytes:
+    """Give a body itself, if it is JSON."""
+    try:
+        json.loads(body)
+    except ValueError:
+        raise NotJson("at byte 7") from None
+    return body
+
+
+def get(client: Client, path: str, query: str = "", read: Callable[[bytes], bytes] = read_json) -> Answer[bytes]:
+    return client.get(path, query, read=read)
 
 
 OK = Scripted()
@@ -215,8 +230,8 @@ def test_nothing_is_asked_before_the_first_get(house: House) -> None:
 
 def test_a_request_for_data(house: House) -> None:
     house.pim.script = [Scripted(body=b'{"a": 1}', headers={"Content-Type": "application/json"})]
-    answer = house.client.get("/asset-families/a%20b/assets", "search=%7B%7D&x=")
-    assert answer.body == b'{"a": 1}'
+    answer = get(house.client, "/asset-families/a%20b/assets", "search=%7B%7D&x=")
+    assert answer.data == b'{"a": 1}'
     assert answer.date is not None
     assert abs((datetime.now(UTC) - answer.date).total_seconds()) < 60
     (asked,) = house.pim.asked
@@ -227,7 +242,7 @@ def test_a_request_for_data(house: House) -> None:
 
 
 def test_a_request_for_a_token(house: House) -> None:
-    house.client.get("/asset-families")
+    get(house.client, "/asset-families")
     (asked,) = house.pim.token_requests
     assert asked.method == "POST"
     assert asked.headers["Content-Type"] == "application/json"
@@ -237,25 +252,25 @@ def test_a_request_for_a_token(house: House) -> None:
 
 def test_a_media_file_is_taken_as_it_is(house: House) -> None:
     house.pim.script = [Scripted(body=b"\x89PNG", headers={"Content-Type": "image/png"})]
-    assert house.client.get("/asset-media-files/0/0/a%20b.png").body == b"\x89PNG"
+    assert get(house.client, "/asset-media-files/0/0/a%20b.png", read=bytes).data == b"\x89PNG"
     assert house.pim.asked[0].headers["Accept"] == "*/*"
     assert house.pim.asked[0].target == f"{ROOT}/asset-media-files/0/0/a%20b.png"
 
 
 def test_what_is_encoded_reaches_the_server_as_it_is(house: House) -> None:
-    house.client.get("/asset-families/%2E%2E/%7e%2f", "a=%2e%2E&b=c+d&&e=~")
+    get(house.client, "/asset-families/%2E%2E/%7e%2f", "a=%2e%2E&b=c+d&&e=~")
     assert house.pim.asked[0].target == f"{ROOT}/asset-families/%2E%2E/%7E%2F?a=%2E%2E&b=c+d&&e=~"
 
 
 def test_a_compressed_body_is_given_decompressed(house: House) -> None:
     house.pim.script = [Scripted(body=gzip.compress(b"[1]"), headers={"Content-Encoding": "gzip"})]
-    assert house.client.get("/x").body == b"[1]"
+    assert get(house.client, "/x").data == b"[1]"
 
 
 def test_cookies_are_not_kept(house: House) -> None:
     house.pim.script = [Scripted(headers={"Set-Cookie": "session=1"})]
-    house.client.get("/x")
-    house.client.get("/x")
+    get(house.client, "/x")
+    get(house.client, "/x")
     assert "Cookie" not in house.pim.asked[1].headers
 
 
@@ -265,7 +280,7 @@ def test_a_netrc_does_not_replace_the_token(
     netrc = tmp_path_factory.mktemp("home") / ".netrc"
     netrc.write_text("machine 127.0.0.1 login me password mine")
     monkeypatch.setenv("NETRC", str(netrc))
-    house.client.get("/x")
+    get(house.client, "/x")
     assert house.pim.tokens == ["token-1"]
 
 
@@ -279,7 +294,7 @@ def test_a_netrc_does_not_replace_the_token(
         (Scripted(408), "408 Request Timeout"),
         (Scripted(drop=True), "connection dropped without an answer"),
         (Scripted(body=b'{"a": 1}', cut=5), "a body cut short"),
-        (Scripted(body=b'{"a": '), "200 with a body that is not JSON"),
+        (Scripted(body=b'{"a": '), "200 with a body that is not JSON (at byte 7)"),
         (Scripted(body=b"{}", headers={"Content-Encoding": "gzip"}), "a body that cannot be decompressed"),
     ],
 )
@@ -287,7 +302,7 @@ def test_a_fault_that_passes_costs_a_wait(
     house: House, fault: Scripted, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     house.pim.script = [fault]
-    assert house.client.get("/asset-families", "x=1").body == b"{}"
+    assert get(house.client, "/asset-families", "x=1").data == b"{}"
     assert house.watch.waits == [0.5]
     assert caplog.messages == [f"GET {ROOT}/asset-families: {reason}; waiting 0.5 s before try 2 of 9"]
     assert caplog.records[0].levelno == logging.WARNING
@@ -295,7 +310,7 @@ def test_a_fault_that_passes_costs_a_wait(
 
 def test_waits_double_and_the_pims_own_wins(house: House) -> None:
     house.pim.script = [BUSY, BUSY, BUSY._replace(headers={"Retry-After": "7"}), BUSY]
-    house.client.get("/x")
+    get(house.client, "/x")
     assert house.watch.waits == [0.5, 1.0, 7.0, 4.0]
 
 
@@ -303,7 +318,7 @@ def test_when_tries_run_out_the_line_says_what_how_often_and_why(make: Callable[
     house = make(max_retries=2)
     house.pim.usual = BUSY
     with pytest.raises(RequestFailed) as lost:
-        house.client.get("/asset-families/x", "search=long")
+        get(house.client, "/asset-families/x", "search=long")
     url = f"{house.pim.url}{ROOT}/asset-families/x"
     assert str(lost.value) == f"GET {url}: asked 3 times, the last answer: 503 Service Unavailable."
     assert len(house.pim.asked) == 3
@@ -313,17 +328,31 @@ def test_without_retries_there_is_one_try(make: Callable[..., House]) -> None:
     house = make(max_retries=0)
     house.pim.script = [BUSY]
     with pytest.raises(RequestFailed, match="asked once"):
-        house.client.get("/x")
+        get(house.client, "/x")
 
 
-def test_an_answer_that_the_caller_found_useless_counts_as_a_try(make: Callable[..., House]) -> None:
+def test_what_the_reader_cannot_read_counts_as_a_try(make: Callable[..., House]) -> None:
     house = make(max_retries=2)
-    useless = Retry("a page nested beyond reason")
-    house.client.get("/x", after=useless, failures=2)
-    assert house.watch.waits == [1.0]
-    with pytest.raises(RequestFailed, match="asked 3 times, the last answer: a page nested beyond reason"):
-        house.client.get("/x", after=useless, failures=3)
+    house.pim.usual = Scripted(body=b"[")
+    reason = r"200 with a body that is not JSON \(at byte 7\)"
+    with pytest.raises(RequestFailed, match=f"asked 3 times, the last answer: {reason}"):
+        get(house.client, "/x")
+    assert house.watch.waits == [0.5, 1.0]
+
+
+def test_what_the_reader_gives_up_is_not_asked_for_again(house: House) -> None:
+    def give_up(_: bytes) -> bytes:
+        raise DamagedPage("beyond repair")
+
+    with pytest.raises(DamagedPage, match="beyond repair"):
+        get(house.client, "/x", read=give_up)
     assert len(house.pim.asked) == 1
+
+
+def test_an_answer_tells_the_size_of_its_body(house: House) -> None:
+    house.pim.script = [Scripted(body=gzip.compress(b"[1, 2]"), headers={"Content-Encoding": "gzip"})]
+    answer = house.client.get("/x", read=json.loads)
+    assert (answer.data, answer.size) == ([1, 2], 6)
 
 
 def test_a_time_out_passes(make: Callable[..., House]) -> None:
@@ -335,13 +364,13 @@ def test_a_time_out_passes(make: Callable[..., House]) -> None:
             max_retries=1,
         )
         with pytest.raises(RequestFailed, match="asked 2 times, the last answer: no answer in time"):
-            house.client.get("/x")
+            get(house.client, "/x")
 
 
 def test_too_many_requests_make_all_wait(make: Callable[..., House]) -> None:
     house = make(credentials=AppToken("app-token"))
     house.pim.script = [Scripted(429, headers={"Retry-After": "30"})]
-    house.client.get("/x")
+    get(house.client, "/x")
     assert house.watch.waits == [30.0]
 
 
@@ -350,22 +379,44 @@ def test_too_many_requests_make_all_wait(make: Callable[..., House]) -> None:
 
 @pytest.mark.parametrize(("status", "kind"), [(400, Refused), (422, Refused), (404, NotFound), (406, RequestFailed)])
 def test_a_final_answer_is_not_asked_for_again(house: House, status: int, kind: type[Exception]) -> None:
-    house.pim.script = [Scripted(status, b'{"message": "Because of hunter22."}')]
+    house.pim.script = [Scripted(status, b'{"code": 4, "message": "Because of hunter22."}')]
     with pytest.raises(kind, match=r"Because of \*\*\*\.") as refused:
-        house.client.get("/asset-families/x/assets")
+        get(house.client, "/asset-families/x/assets")
     assert isinstance(refused.value, RequestFailed)
     assert (refused.value.status, refused.value.reason) == (status, "Because of ***.")
     assert len(house.pim.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"headers": {"Content-Encoding": "gzip"}},
+        {"cut": 100},
+        {"body": b"x" * 3_000_000},
+        {"body": b"\xff\xfe", "headers": {"Content-Type": "text/html"}},
+        {"body": b"[" * 100_000},
+    ],
+)
+@pytest.mark.parametrize(("status", "kind"), [(400, Refused), (403, Forbidden), (404, NotFound), (418, RequestFailed)])
+def test_the_status_of_an_error_is_known_whatever_its_body_is(
+    house: House, odd: dict[str, Any], status: int, kind: type[RequestFailed]
+) -> None:
+    house.pim.script = [Scripted(**{"status": status, "body": b'{"code": 1, "message": "no"}', **odd})]
+    with pytest.raises(kind, match=str(status)) as refused:
+        get(house.client, "/x")
+    assert refused.value.status == status
+    assert len(house.pim.asked) == 1
+    get(house.client, "/x")
 
 
 def test_a_redirect_is_never_followed(house: House) -> None:
     with served() as elsewhere:
         house.pim.script = [Scripted(302, headers={"Location": f"{elsewhere.url}{ROOT}/x"})]
         with pytest.raises(RequestFailed, match="set api_url"):
-            house.client.get("/x")
+            get(house.client, "/x")
         house.pim.script = [Scripted(307, headers={"Location": f"{elsewhere.url}/login"})]
         with pytest.raises(Fatal, match="login page"):
-            house.client.get("/asset-families")
+            get(house.client, "/asset-families")
         assert not elsewhere.asked
 
 
@@ -373,42 +424,53 @@ def test_the_tokens_redirect_is_not_followed_either(house: House) -> None:
     with served() as elsewhere:
         house.pim.token_script = [Scripted(301, headers={"Location": elsewhere.url + TOKEN_PATH})]
         with pytest.raises(Fatal, match="set api_url to that"):
-            house.client.get("/x")
+            get(house.client, "/x")
         assert not elsewhere.token_requests
 
 
 def test_a_page_may_not_be_endless(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "MAX_BODY_BYTES", 1000)
+    monkeypatch.setattr(bodies, "MAX_BODY_BYTES", 1000)
     house.pim.usual = Scripted(body=gzip.compress(b"[" + b" " * 1000 + b"]"), headers={"Content-Encoding": "gzip"})
     with pytest.raises(DamagedPage, match="larger than 256 MB"):
-        house.client.get("/x")
+        get(house.client, "/x")
     with pytest.raises(RequestFailed, match="larger than 256 MB"):
-        house.client.get("/asset-media-files/x", "")
+        get(house.client, "/asset-media-files/x", "")
     house.pim.usual = OK
-    house.client.get("/x")
+    get(house.client, "/x")
     assert len(house.pim.asked) == 3
 
 
-def test_a_media_file_may_not_be_endless_either(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "MAX_BODY_BYTES", 1000)
-    house.pim.usual = Scripted(body=b"x" * 1001)
-    with pytest.raises(RequestFailed) as lost:
-        house.client.get("/asset-media-files/x")
-    assert type(lost.value) is RequestFailed
-
-
-def test_an_unknown_host_is_a_typing_error(make: Callable[..., House]) -> None:
+def test_an_unknown_host_is_a_typing_error(make: Callable[..., House], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", name_service(socket.EAI_NONAME))
     house = make(api_url="https://no-such-host.invalid")
     with pytest.raises(Fatal, match=r"The host of https://no-such-host.invalid is not found"):
-        house.client.get("/x")
+        get(house.client, "/x")
     assert not house.watch.waits
+
+
+def test_a_name_service_that_is_not_ready_is_waited_for(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", name_service(socket.EAI_AGAIN, times=2))
+    get(house.client, "/x")
+    assert house.watch.waits == [0.5, 1.0]
+
+
+def name_service(code: int, times: int = 99) -> Callable[..., Any]:
+    """A name service that fails so often."""
+    real, left = socket.getaddrinfo, [code] * times
+
+    def look_up(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  # as the real one
+        if left:
+            raise socket.gaierror(left.pop(), "Name or service not known")
+        return real(*args, **kwargs)
+
+    return look_up
 
 
 def test_a_missing_bundle_of_certificates_is_named(make: Callable[..., House], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/bundle.pem")
     house = make(api_url="https://127.0.0.1:1", credentials=AppToken("app-token"))
     with pytest.raises(Fatal, match="REQUESTS_CA_BUNDLE"):
-        house.client.get("/x")
+        get(house.client, "/x")
 
 
 # Proxies
@@ -418,7 +480,7 @@ def test_a_proxy_of_the_environment_is_used(make: Callable[..., House], monkeypa
     with served() as proxy:
         monkeypatch.setenv("http_proxy", f"http://me:proxy-pass@127.0.0.1:{proxy.server_port}")
         house = make(api_url="http://pim.invalid", credentials=AppToken("app-token"))
-        house.client.get("/x")
+        get(house.client, "/x")
         assert proxy.asked[0].target == f"http://pim.invalid{ROOT}/x"
         assert house.client.redactor.clean("proxy-pass") == "***"
 
@@ -427,7 +489,7 @@ def test_no_proxy_is_honoured(make: Callable[..., House], monkeypatch: pytest.Mo
     monkeypatch.setenv("http_proxy", "http://proxy.invalid")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     house = make()
-    house.client.get("/x")
+    get(house.client, "/x")
     assert len(house.pim.asked) == 1
 
 
@@ -436,7 +498,7 @@ def test_no_proxy_is_honoured(make: Callable[..., House], monkeypatch: pytest.Mo
 
 def test_a_refused_token_is_renewed_at_once(house: House) -> None:
     house.pim.script = [DENIED]
-    house.client.get("/x")
+    get(house.client, "/x")
     assert house.pim.tokens == ["token-1", "token-2"]
     assert json.loads(house.pim.token_requests[1].body) == {"grant_type": "refresh_token", "refresh_token": "refresh-1"}
     assert not house.watch.waits
@@ -444,7 +506,7 @@ def test_a_refused_token_is_renewed_at_once(house: House) -> None:
 
 def test_a_second_refusal_in_a_row_costs_a_wait(house: House) -> None:
     house.pim.script = [DENIED, DENIED]
-    house.client.get("/x")
+    get(house.client, "/x")
     assert house.pim.tokens == ["token-1", "token-2", "token-3"]
     assert house.watch.waits == [0.5]
 
@@ -453,13 +515,13 @@ def test_a_second_refusal_in_a_row_costs_a_wait(house: House) -> None:
 def test_a_third_refusal_is_fatal_when_nothing_else_can_be_had_either(house: House, path: str, probes: int) -> None:
     house.pim.usual = DENIED
     with pytest.raises(Fatal, match="The access token provided is invalid"):
-        house.client.get(path)
+        get(house.client, path)
     assert house.pim.tokens == ["token-1", "token-2", "token-3", *["token-3"] * probes]
 
 
 def test_refusals_with_other_faults_between_are_not_in_a_row(house: House) -> None:
     house.pim.script = [DENIED, BUSY, DENIED, BUSY, DENIED, DENIED]
-    house.client.get("/x")
+    get(house.client, "/x")
     assert len(house.pim.asked) == 7
 
 
@@ -467,14 +529,14 @@ def test_a_refusal_is_fatal_at_once_when_there_are_no_retries(make: Callable[...
     house = make(credentials=AppToken("app-token"), max_retries=0)
     house.pim.usual = DENIED
     with pytest.raises(Fatal, match="revoked"):
-        house.client.get("/asset-families")
+        get(house.client, "/asset-families")
 
 
 def test_a_revoked_app_is_fatal_and_named(make: Callable[..., House]) -> None:
     house = make(credentials=AppToken("app-token"))
     house.pim.usual = DENIED
     with pytest.raises(Fatal, match="revoked"):
-        house.client.get("/x")
+        get(house.client, "/x")
     assert house.pim.tokens == ["app-token"] * 4
 
 
@@ -482,21 +544,23 @@ def test_a_token_that_others_are_answered_with_is_not_to_blame(make: Callable[..
     house = make(credentials=AppToken("app-token"))
     house.pim.by_target = {f"{ROOT}/x": DENIED}
     with pytest.raises(RequestFailed, match=f"GET {ROOT}/x: The PIM refuses access_token"):
-        house.client.get("/x")
+        get(house.client, "/x")
 
 
 def test_wrong_credentials_are_fatal(house: House) -> None:
-    house.pim.token_script = [Scripted(422, b'{"message": "No user found for the given username and password"}')]
+    house.pim.token_script = [
+        Scripted(422, b'{"code": 422, "message": "No user found for the given username and password"}')
+    ]
     for _ in range(2):
         with pytest.raises(Fatal, match="refuses username or password"):
-            house.client.get("/x")
+            get(house.client, "/x")
     assert len(house.pim.token_requests) == 1
 
 
 @pytest.mark.parametrize("fault", [BUSY, Scripted(429), Scripted(body=b"{}"), Scripted(drop=True)])
 def test_the_token_route_has_the_same_rule(house: House, fault: Scripted) -> None:
     house.pim.token_script = [fault]
-    house.client.get("/x")
+    get(house.client, "/x")
     assert house.pim.tokens == ["token-2"]
     assert house.watch.waits == [0.5]
 
@@ -506,19 +570,19 @@ def test_without_a_token_nothing_can_be_had(make: Callable[..., House]) -> None:
     house.pim.token_script = [BUSY] * 9
     for _ in range(2):
         with pytest.raises(Fatal, match=f"{TOKEN_PATH}: asked 2 times, the last answer: 503"):
-            house.client.get("/x")
+            get(house.client, "/x")
     assert len(house.pim.token_requests) == 2
 
 
 def test_threads_share_one_token(house: House) -> None:
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(house.client.get, ["/x"] * 40))
+        list(pool.map(partial(get, house.client), ["/x"] * 40))
     assert len(house.pim.token_requests) == 1
     assert len(house.pim.asked) == 40
 
 
 def test_tokens_show_nowhere(house: House) -> None:
-    house.client.get("/x")
+    get(house.client, "/x")
     assert house.client.redactor.clean("token-1 refresh-1 hunter22 se:crét") == "*** *** *** ***"
 
 
@@ -528,7 +592,7 @@ def test_tokens_show_nowhere(house: House) -> None:
 def lose(house: House, times: int) -> None:
     for _ in range(times):
         with pytest.raises(RequestFailed):
-            house.client.get("/x")
+            get(house.client, "/x")
 
 
 def test_a_pim_that_answers_no_more_ends_the_run(make: Callable[..., House]) -> None:
@@ -537,7 +601,7 @@ def test_a_pim_that_answers_no_more_ends_the_run(make: Callable[..., House]) -> 
     lose(house, 4)
     waited = len(house.watch.waits)
     with pytest.raises(Fatal, match="answers no more: 4 requests in a row ran out of tries"):
-        house.client.get("/x")
+        get(house.client, "/x")
     assert len(house.watch.waits) == waited
     assert house.pim.asked[-1].target == ROOT
     assert "Authorization" not in house.pim.asked[-1].headers
@@ -549,7 +613,7 @@ def test_a_good_answer_between_shows_that_it_lives(make: Callable[..., House]) -
         house.pim.usual = BUSY
         lose(house, 3)
         house.pim.usual = OK
-        house.client.get("/x")
+        get(house.client, "/x")
 
 
 def test_a_pim_of_which_only_parts_fail_goes_on(make: Callable[..., House]) -> None:
@@ -560,13 +624,31 @@ def test_a_pim_of_which_only_parts_fail_goes_on(make: Callable[..., House]) -> N
     lose(house, 1)
 
 
+@pytest.mark.parametrize("status", [401, 403, 404, 405])
+def test_a_refusal_is_a_sign_of_life(make: Callable[..., House], status: int) -> None:
+    house = make(max_retries=1)
+    house.pim.usual = BUSY
+    house.pim.by_target = {ROOT: Scripted(status)}
+    lose(house, 6)
+
+
+@pytest.mark.parametrize("answer", [Scripted(500), Scripted(429), Scripted(drop=True)])
+def test_no_answer_or_a_passing_fault_is_no_sign_of_life(make: Callable[..., House], answer: Scripted) -> None:
+    house = make(max_retries=1)
+    house.pim.usual = BUSY
+    house.pim.by_target = {ROOT: answer}
+    lose(house, 4)
+    with pytest.raises(Fatal, match="answers no more"):
+        get(house.client, "/x")
+
+
 # Ending
 
 
 def test_a_stopped_client_asks_nothing(house: House) -> None:
     house.stop.set()
     with pytest.raises(Stopped):
-        house.client.get("/x")
+        get(house.client, "/x")
     assert not house.pim.asked
 
 
@@ -575,7 +657,7 @@ def test_stopping_ends_a_wait(pim: Pim) -> None:
     client = Client(api_url=pim.url, credentials=CONNECTION, user_agent="", stop=stop, random=lambda: 1.0)
     pim.script = [BUSY._replace(headers={"Retry-After": "300"})]
     with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(client.get, "/x")
+        future = pool.submit(get, client, "/x")
         threading.Timer(0.05, stop.set).start()
         with pytest.raises(Stopped):
             future.result(timeout=5)
@@ -585,7 +667,7 @@ def test_stopping_ends_a_wait(pim: Pim) -> None:
 def test_stopping_ends_reading(house: House) -> None:
     house.pim.meanwhile = lambda _: house.stop.set()
     with pytest.raises(Stopped):
-        house.client.get("/x")
+        get(house.client, "/x")
     assert len(house.pim.asked) == 1
 
 
@@ -598,8 +680,8 @@ def test_plain_http_is_warned_of_once(
     with served() as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
         house = make(api_url="http://pim.invalid")
-        house.client.get("/x")
-        house.client.get("/x")
+        get(house.client, "/x")
+        get(house.client, "/x")
     assert caplog.messages == ["http://pim.invalid is not https: credentials and tokens travel unencrypted."]
 
 
@@ -798,6 +880,67 @@ def test_any_link_gives_a_query_that_can_be_sent_or_none(own: dict[str, str], hr
 )
 def test_other_host(href: str, host: str | None) -> None:
     assert other_host("https://pim.example/shop", href) == host
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        "/api/rest/v1/asset-families/hunter22s/assets?search_after=x",
+        "/api/rest/v1/x?a=my-hunter22&b=hunter22.x",
+        "/api/rest/v1/x?a=%2568unter22",
+    ],
+)
+def test_a_link_is_kept_though_a_secret_is_part_of_a_word(house: House, kept: str) -> None:
+    assert house.client.link_to_keep(house.pim.url + kept) == kept
+
+
+@pytest.mark.parametrize("secret", ["hunter22", "se:crét", "token-1", "refresh-1", "id:se:crét"])
+@pytest.mark.parametrize("form", ["/x?a={}&b", "/x?b&a={}", "/x?{}", "/x?{}=1", "/{}/x", "?a={}"])
+def test_a_link_that_holds_a_secret_is_not_kept(house: House, form: str, secret: str) -> None:
+    get(house.client, "/x")
+    for spelled in (
+        quote(secret, safe=""),
+        quote(secret, safe="").lower(),
+        "".join(f"%{byte:02x}" for byte in secret.encode()),
+        quote(base64.b64encode(secret.encode()), safe=""),
+    ):
+        assert house.client.link_to_keep(form.format(spelled)) is None
+
+
+# What an answer says it is
+
+
+@pytest.mark.parametrize(
+    "href",
+    [
+        f"http://internal:8080/shop{ROOT}{PAGE}?search_after=x",
+        f"{ROOT}{PAGE}",
+        f"{ROOT}/asset-families/a b/assets/",
+        f"{ROOT}/asset-families/%61%20b/assets",
+        f"{ROOT}/asset-families/A%20B/assets",
+        "?search_after=x",
+        "",
+        "https://pim.example",
+        "http://[",
+    ],
+)
+def test_an_answer_that_names_what_was_asked_is_ones_own(href: str) -> None:
+    assert not is_other_resource(PAGE, {"_links": {"self": {"href": href}}})
+
+
+@pytest.mark.parametrize(
+    "path", ["/asset-families", "/asset-families/a/assets", "/asset-families/a%20b", "/asset-families/a%20b/assets/c"]
+)
+def test_an_answer_that_names_something_else_is_anothers(path: str) -> None:
+    for root in ("", ROOT, f"https://pim.example{ROOT}"):
+        assert is_other_resource(PAGE, {"_links": {"self": {"href": f"{root}{path}"}}})
+
+
+@pytest.mark.parametrize(
+    "data", [None, 1, [], [{}], {}, {"_links": []}, {"_links": {"self": None}}, {"_links": {"self": {"href": 3}}}]
+)
+def test_an_answer_without_a_name_is_taken_for_what_was_asked(data: object) -> None:
+    assert not is_other_resource(PAGE, data)
 
 
 def test_a_link_is_kept_without_its_origin() -> None:

@@ -24,6 +24,7 @@ import pytest
 from tap_akeneo_assets.sandbox import Options, Pim
 from tap_akeneo_assets.sandbox.faults import Faults, slow, status
 from tap_akeneo_assets.sandbox.server import serve
+from tap_akeneo_assets.singer.pipe import PIPE_BYTES
 from tests.support import Run, environment, sync
 
 if TYPE_CHECKING:
@@ -103,6 +104,12 @@ class Process:
         pipe: Any = self.process.stdout
         (size,) = struct.unpack("i", fcntl.ioctl(pipe.fileno(), termios.FIONREAD, bytes(4)))
         return int(size)
+
+    def wait_until_unread(self, size: int) -> None:
+        """Wait until so many bytes stand in the pipe."""
+        while self.unread < size:
+            assert self.process.poll() is None, self.log.decode()
+            threading.Event().wait(0.01)
 
     def end(self) -> int:
         """Wait until it has ended, whether or not anybody reads, and then read what there is."""
@@ -213,26 +220,48 @@ def test_two_signals_are_as_good_as_one(start: Callable[..., Process]) -> None:
         assert process.run.messages[-1]["type"] == "STATE"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody tells how full a pipe is")
-@pytest.mark.parametrize(("size", "unbuffered"), [(0, ""), (3_000, "1"), (20_000, "")])
-def test_a_signal_while_nobody_reads(start: Callable[..., Process], tmp_path: Path, size: int, unbuffered: str) -> None:
-    """The pipe is full; there is room left for the last STATE all the same, be it large, and no half line."""
+linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody tells how full a pipe is")
+
+
+def state_of(families: int, folder: Path) -> str:
+    """The option for a state of some families that the PIM has no more."""
     partitions = [
         {"context": {"asset_family_code": f"a_family_of_earlier_times_{number}"}, "replication_key_value": "2026-01-01"}
-        for number in range(50)
+        for number in range(families)
     ]
-    state = tmp_path / "state.json"
-    state.write_text(json.dumps({"bookmarks": {"assets": {"partitions": partitions}}}))
-    with serve(pim_of(4, 80, "x" * size)) as server:
-        process = start(server.url, (*TAP, f"--state={state}"), {"PYTHONUNBUFFERED": unbuffered})
-        while process.unread < BYTES_A_PIPE_HOLDS * 3 // 8:
-            assert process.process.poll() is None, process.log.decode()
-            threading.Event().wait(0.01)
+    path = folder / "state.json"
+    path.write_text(json.dumps({"bookmarks": {"assets": {"partitions": partitions}}}))
+    return f"--state={path}"
+
+
+@linux
+@pytest.mark.parametrize(("size", "unbuffered"), [(0, ""), (3_000, "1"), (20_000, "")])
+def test_a_signal_while_nobody_reads(start: Callable[..., Process], tmp_path: Path, size: int, unbuffered: str) -> None:
+    """The pipe fills up; there is room left for the last STATE all the same, be it large, and no half line."""
+    with serve(pim_of(4, 80 if size else 800, "x" * size)) as server:  # more than the pipe holds
+        process = start(server.url, (*TAP, state_of(50, tmp_path)), {"PYTHONUNBUFFERED": unbuffered})
+        process.wait_until_unread(BYTES_A_PIPE_HOLDS * 3 // 8)
         process.process.send_signal(signal.SIGTERM)
         run = ended_by(process, signal.SIGTERM)
-    assert BYTES_A_PIPE_HOLDS * 3 // 8 < len(process.output) <= BYTES_A_PIPE_HOLDS
+    assert BYTES_A_PIPE_HOLDS * 3 // 8 < len(process.output) <= PIPE_BYTES
     assert run.records["asset_families"]
     assert run.bookmarks.keys() >= {"a_family_of_earlier_times_0"}
+
+
+@linux
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("families", [300, 1_500, 5_000, 12_000])
+def test_a_signal_with_a_large_state_while_nobody_reads(
+    start: Callable[..., Process], tmp_path: Path, families: int, number: signal.Signals
+) -> None:
+    """Whatever the size of the state, from the first byte that is written on."""
+    with serve(pim_of(1, 10)) as server:
+        process = start(server.url, (*TAP, state_of(families, tmp_path)))
+        process.wait_until_unread(1)
+        process.process.send_signal(number)
+        assert process.end() == 128 + number, process.log.decode()
+    assert "Traceback" not in process.run.log
+    assert "ERROR" not in process.run.log
 
 
 def test_a_signal_before_the_tap_is_imported() -> None:
@@ -267,9 +296,7 @@ def test_a_reader_that_dies(lines: int, tmp_path: Path) -> None:
         assert process.returncode == 1
     text = log.read_text()
     assert "Traceback" not in text
-    # Before the first line it is the SDK that writes.
-    assert text.count("Nothing more can be written: the target has closed its input.") <= 1
-    assert not lines or "Nothing more can be written" in text
+    assert text.count("ERROR") == text.count("Nothing more can be written: the target has closed its input.") == 1
 
 
 @pytest.mark.parametrize("arguments", [("--discover",), ("--about",), ("--test",), ("--test=schema",)])
@@ -282,6 +309,69 @@ def test_a_reader_that_is_gone_from_the_beginning(arguments: tuple[str, ...], tm
         done = subprocess.run([*TAP, *arguments], stdout=stdout, stderr=stderr, env=env, check=False)  # noqa: S603
     assert done.returncode == 1
     assert "Traceback" not in log.read_text()
+
+
+# Whatever else ends a run
+
+
+def ends_by_itself(start: Callable[..., Process], script: str, url: str, **settings: str) -> str:
+    """Let a run end, although requests of it are still to be sent again minutes later; gives its one line."""
+    process = start(url, (sys.executable, "-c", script, "--config=ENV"), settings)
+    process.reads.set()
+    assert process.end() == 1, process.log.decode()
+    assert "Traceback" not in process.run.log
+    (line,) = (line for line in process.run.log.splitlines() if "ERROR" in line)
+    return line
+
+
+PLAIN = "from tap_akeneo_assets.tap import main; main()"
+
+
+def busy_pim() -> Pim:
+    """A PIM that gives assets once it has bidden the one who asks for options to come again in 5 minutes."""
+    pim = pim_of(1, 10)
+    pim.save_attribute("family_0", "color", type="single_option")
+    pim.faults = Faults().always("options", status(503, retry_after=300))
+    refused = threading.Event()
+
+    def on_request(request: RequestRecord) -> None:
+        if request.route == "options":
+            refused.set()
+        elif request.route == "assets":
+            refused.wait(PATIENCE_SECONDS)
+
+    pim.on_request = on_request
+    return pim
+
+
+def test_files_that_cannot_be_written_end_the_run(start: Callable[..., Process], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    config = {
+        "encoding": {"format": "jsonl", "compression": "gzip"},
+        "storage": {"root": (tmp_path / "file" / "folder").as_uri()},
+        "batch_size": 5,
+    }
+    with serve(busy_pim()) as server:
+        line = ends_by_itself(start, PLAIN, server.url, TAP_AKENEO_ASSETS_BATCH_CONFIG=json.dumps(config))
+    assert "batch_config: a file for" in line
+    assert "cannot be written" in line
+
+
+def test_what_nobody_foresaw_ends_the_run(start: Callable[..., Process]) -> None:
+    script = """
+from tap_akeneo_assets import streams, tap
+
+class Assets(streams.Assets):
+    def emit(self, records):
+        raise LookupError("nobody foresaw this")
+
+streams.Assets = Assets
+streams.AssetValues.parent_stream_type = Assets
+tap.main()
+"""
+    with serve(busy_pim()) as server:
+        line = ends_by_itself(start, script, server.url)
+    assert "An unexpected error ended the run: LookupError: nobody foresaw this" in line
 
 
 # Killed

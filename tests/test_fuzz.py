@@ -23,7 +23,8 @@ from tap_akeneo_assets import errors
 from tap_akeneo_assets.extract.state import FamilyProgress
 from tap_akeneo_assets.pim.urls import next_query
 from tap_akeneo_assets.records import json_body, pages
-from tap_akeneo_assets.records.values import attribute_info, needs_attributes, value_rows
+from tap_akeneo_assets.records.assets import Asset
+from tap_akeneo_assets.records.values import attribute_info, needs_attributes
 from tap_akeneo_assets.sandbox import Options, Pim, demo_pim
 from tap_akeneo_assets.sandbox.app import create_app
 from tap_akeneo_assets.sandbox.faults import Faults, damaged
@@ -31,7 +32,7 @@ from tap_akeneo_assets.sandbox.server import serve
 from tap_akeneo_assets.singer.writer import ChunkWriter
 from tap_akeneo_assets.tap import TapAkeneoAssets
 from tests import support
-from tests.support import HurryingTap, Run, captured_stdout
+from tests.support import HurryingTap, Run, captured_stdout, value_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -118,9 +119,9 @@ def made_of(stream: str, body: bytes) -> Records:
             attribute_info(record)
     if stream == "assets":
         for record in made:
-            needs_attributes(record)
-            progress.add([record])
-        records["asset_values"] = [row for record in made for row in value_rows(record, None, set())]
+            needs_attributes(Asset(record))
+            progress.add([Asset(record)])
+        records["asset_values"] = [row for record in made for row in value_records(record, None, set())]
     return records
 
 

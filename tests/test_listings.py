@@ -21,6 +21,7 @@ from tap_akeneo_assets.extract.listings import (
 )
 from tap_akeneo_assets.extract.ranges import Sample, cut, quantiles
 from tap_akeneo_assets.pim.asset_query import AssetQuery, merge_search
+from tap_akeneo_assets.records.assets import Asset
 from tap_akeneo_assets.records.timestamps import to_datetime, to_filter
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -55,7 +56,7 @@ def test_a_sample_is_used_once_when_it_is_complete(sample_pages: int) -> None:
     complete = []
     for page in range(1, 6):
         moments = {f"{page}-{number}": to_filter(START + timedelta(hours=page * 100 + number)) for number in range(100)}
-        if sample.add([{"code": code, "updated": updated} for code, updated in moments.items()]):
+        if sample.add([Asset({"code": code, "updated": updated}) for code, updated in moments.items()]):
             complete.append(page)
     assert complete == [sample_pages]
     assert len(sample.ranges) == 16

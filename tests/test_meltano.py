@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ import pytest
 import yaml
 
 from tap_akeneo_assets import settings
+from tap_akeneo_assets.meltano import pip_url_of, plugins_section
 
+PROJECT = Path(__file__).parent.with_name("meltano.yml")
 # Meltano 4.4 cannot hand on a decimal that comes from the environment.
 KINDS = {"number": "integer"}
 
@@ -25,8 +28,13 @@ def about() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def extractor() -> dict[str, Any]:
-    project = yaml.safe_load(Path(__file__).parent.with_name("meltano.yml").read_text(encoding="utf-8"))
+def project() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(PROJECT.read_text(encoding="utf-8"))
+    return found
+
+
+@pytest.fixture(scope="module")
+def extractor(project: dict[str, Any]) -> dict[str, Any]:
     (extractor,) = project["plugins"]["extractors"]
     found: dict[str, Any] = extractor
     return found
@@ -60,3 +68,58 @@ def test_the_capabilities_are_those_of_about(about: dict[str, Any], extractor: d
 
 def test_either_kind_of_credentials_is_enough(extractor: dict[str, Any]) -> None:
     assert extractor["settings_group_validation"] == [["api_url", *settings.CONNECTION], ["api_url", "access_token"]]
+
+
+def test_the_entry_for_another_project_is_the_same_from_another_place(project: dict[str, Any]) -> None:
+    printed = yaml.safe_load(plugins_section(PROJECT.read_text(encoding="utf-8"), "git+https://x.example/it's@main"))
+    (extractor,) = printed["plugins"]["extractors"]
+    assert extractor.pop("pip_url") == "git+https://x.example/it's@main"
+    (ours,) = project["plugins"]["extractors"]
+    assert extractor == {name: content for name, content in ours.items() if name != "pip_url"}
+    assert printed["plugins"]["loaders"] == project["plugins"]["loaders"]
+    assert printed.keys() == {"plugins"}
+
+
+def test_the_command_prints_the_entry() -> None:
+    done = subprocess.run([sys.executable, "-m", "tap_akeneo_assets.meltano"], capture_output=True, check=True)  # ours
+    assert b"checkout" not in done.stdout
+    plugins = yaml.safe_load(done.stdout)["plugins"]
+    assert [plugin["name"] for kind in plugins.values() for plugin in kind][:2] == [
+        "tap-akeneo-assets",
+        "target-postgres",
+    ]
+    assert not plugins["extractors"][0]["pip_url"].startswith("-e")
+
+
+def test_the_wheel_carries_the_project_file() -> None:
+    build = tomllib.loads(PROJECT.with_name("pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]
+    assert build["targets"]["wheel"]["force-include"] == {"meltano.yml": "tap_akeneo_assets/meltano.yml"}
+    assert "/meltano.yml" in build["targets"]["sdist"]["include"]
+
+
+@pytest.mark.parametrize(
+    ("origin", "pip_url"),
+    [
+        (None, "tap-akeneo-assets==1.2"),
+        ({"url": "file:///src/tap", "dir_info": {"editable": True}}, "file:///src/tap"),
+        ({"url": "file:///x/tap.whl", "archive_info": {}}, "file:///x/tap.whl"),
+        (
+            {"url": "https://x.example/t.git", "vcs_info": {"vcs": "git", "commit_id": "c0"}},
+            "git+https://x.example/t.git@c0",
+        ),
+        (
+            {
+                "url": "https://x.example/t.git",
+                "vcs_info": {"vcs": "git", "commit_id": "c0", "requested_revision": "v1"},
+            },
+            "git+https://x.example/t.git@v1",
+        ),
+    ],
+)
+def test_where_the_tap_was_installed_from(origin: dict[str, Any] | None, pip_url: str) -> None:
+    assert pip_url_of("1.2", origin) == pip_url
+
+
+def test_the_loaders_session_is_in_utc(project: dict[str, Any]) -> None:
+    loader = next(loader for loader in project["plugins"]["loaders"] if loader["name"] == "target-postgres")
+    assert loader["env"] == {"PGTZ": "UTC"}

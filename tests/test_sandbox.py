@@ -769,6 +769,127 @@ def test_a_token_that_ends_once_a_request_can_be_healed(server: Server) -> None:
     server.pim.faults = None
 
 
+# Changes by the API's own routes
+
+
+def editable() -> Api:
+    pim = Pim(Options(clock=Clock()))
+    pim.save_family("f")
+    for code, kind, scopes in (
+        ("title", "text", {"value_per_locale": True}),
+        ("colors", "multiple_options", {"value_per_channel": True}),
+        ("on", "boolean", {}),
+        ("auto_tags", "auto_tagging", {}),
+    ):
+        pim.save_attribute("f", code, type=kind, **scopes)
+    return Api(pim)
+
+
+def edit(api: Api, method: str, path: str, body: object = None, **headers: str) -> TestResponse:
+    sent = {"Authorization": f"Bearer {api.token}", "Content-Type": "application/json", **headers}
+    data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+    return api.client.open(path, method=method, headers=sent, data=data)
+
+
+def title(text: str | None, locale: str | None = "en_US", **more: str) -> dict[str, Any]:
+    return {"title": [{"locale": locale, "channel": None, "data": text, **more}]}
+
+
+def test_an_asset_is_made_changed_and_deleted() -> None:
+    api = editable()
+    clock = api.pim.options.clock
+    assert isinstance(clock, Clock)
+    colors = {"colors": [{"channel": "print", "data": ["red"]}]}
+    made = edit(api, "PATCH", f"{ASSETS}/a", {"code": "a", "values": title("One")})
+    assert (made.status_code, made.data) == (201, b"")
+    assert made.headers["Location"] == f"http://localhost{ASSETS}/a"
+    first = api.json(f"{ASSETS}/a")
+    clock.go(60)
+    changed = edit(api, "PATCH", f"{ASSETS}/a", {"code": "a", "values": {**title("Un", "fr_FR"), **colors}})
+    assert (changed.status_code, changed.data) == (204, b"")
+    second = api.json(f"{ASSETS}/a")
+    assert {row["locale"]: row["data"] for row in second["values"]["title"]} == {"en_US": "One", "fr_FR": "Un"}
+    assert [(row["locale"], row["channel"], row["data"]) for row in second["values"]["colors"]] == [
+        (None, "print", ["red"])
+    ]
+    assert (second["created"], second["updated"] > first["updated"]) == (first["created"], True)
+    assert api.found({"updated": [{"operator": ">", "value": first["updated"]}]}) == {"a"}
+    assert edit(api, "PATCH", f"{ASSETS}/a", {"code": "a", "values": title(None)}).status_code == 204
+    assert [row["locale"] for row in api.json(f"{ASSETS}/a")["values"]["title"]] == ["fr_FR"]
+    assert edit(api, "PATCH", f"{ASSETS}/a", {"code": "a"}).status_code == 204
+    assert edit(api, "DELETE", f"{ASSETS}/a").status_code == 204
+    assert [edit(api, "DELETE", f"{ASSETS}/a").status_code, api.get(f"{ASSETS}/a").status_code] == [404, 404]
+    assert api.json(ASSETS)["_embedded"]["items"] == []
+    assert edit(api, "PATCH", f"{ASSETS}/a", {"code": "a"}).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        (b"{", 400, "Invalid json"),
+        ([], 400, "Invalid json"),
+        ({}, 422, "invalid format"),
+        ({"code": "b"}, 422, "must be the same"),
+        ({"code": "a", "values": []}, 422, "invalid format"),
+        ({"code": "a", "values": {"title": {}}}, 422, "invalid format"),
+        ({"code": "a", "values": {"title": [{"locale": "en_US"}]}}, 422, "invalid format"),
+        ({"code": "a", "values": title("x", new="field")}, 422, "invalid format"),
+        ({"code": "a", "values": {"on": [{"locale": 5, "data": True}]}}, 422, "invalid format"),
+        ({"code": "a", "values": {"gone": [{"data": "x"}]}}, 422, "does not exist"),
+        ({"code": "a", "values": title("x", None)}, 422, "requires a locale"),
+        ({"code": "a", "values": title("x", channel="print")}, 422, "does not admit a channel"),
+        ({"code": "a", "values": {"on": [{"data": "yes"}]}}, 422, "wrong type"),
+        ({"code": "a", "values": {"auto_tags": [{"data": "x"}]}}, 422, "wrong type"),
+        ({"code": "a", "values": {"auto_tags": [{"data": [1]}]}}, 422, "wrong type"),
+    ],
+)
+def test_a_change_that_cannot_be(body: object, status: int, words: str) -> None:
+    api = editable()
+    answer = edit(api, "PATCH", f"{ASSETS}/a", body)
+    assert answer.status_code == status
+    assert json.loads(answer.data)["code"] == status
+    assert words in answer.text
+    assert api.get(f"{ASSETS}/a").status_code == 404
+
+
+def test_changes_need_a_family_a_token_and_json() -> None:
+    api = editable()
+    body = {"code": "a", "values": {}}
+    nowhere = f"{API}/asset-families/nowhere/assets"
+    for path in (f"{ASSETS}/a", f"{nowhere}/a", ASSETS, nowhere):
+        assert edit(api, "PATCH", path, body, Authorization="Bearer x").status_code == 401
+        assert edit(api, "PATCH", path, body, **{"Content-Type": "text/plain"}).status_code == 415
+    assert edit(api, "DELETE", f"{ASSETS}/a", Authorization="").status_code == 401
+    assert edit(api, "PATCH", f"{nowhere}/a", body).status_code == 404
+    assert edit(api, "PATCH", nowhere, [body]).status_code == 404
+    assert edit(api, "DELETE", f"{nowhere}/a").status_code == 404
+    assert edit(api, "PUT", f"{ASSETS}/a", body).status_code == 405
+    api.pim.options.forbidden = frozenset({WEB_API})
+    assert edit(api, "PATCH", f"{ASSETS}/a", body).status_code == 403
+    assert edit(api, "DELETE", f"{ASSETS}/a").status_code == 403
+
+
+def test_several_assets_are_changed_by_one_request() -> None:
+    api = editable()
+    api.pim.save_asset("f", "old", {})
+    bodies = [
+        {"code": "old"},
+        {"code": "new", "values": title("x")},
+        {"code": "bad", "values": {"gone": [{"data": 1}]}},
+        5,
+    ]
+    answers = json.loads(edit(api, "PATCH", ASSETS, bodies).data)
+    assert [(answer["code"], answer["status_code"]) for answer in answers] == [
+        ("old", 204),
+        ("new", 201),
+        ("bad", 422),
+        (None, 422),
+    ]
+    assert answers[2]["errors"][0]["property"] == "values.gone"
+    assert edit(api, "PATCH", ASSETS, {}).status_code == 400
+    assert edit(api, "PATCH", ASSETS, [{}] * 101).status_code == 413
+
+
 # The server
 
 
@@ -836,6 +957,31 @@ def test_run_hands_the_settings_to_a_command_and_its_status_back(capfd: pytest.C
     assert "no-such-command" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("--families=0", "0 is not 1 or more"),
+        ("--families=few", "invalid integer value"),
+        ("--assets=-1", "-1 is not 0 or more"),
+        ("--fault-rate=5", "5.0 is not 0 to 1"),
+        ("--fault-rate=nan", "nan is not 0 to 1"),
+        ("--latency=-1", "-1.0 is not 0 or more"),
+        ("--latency=inf", "inf is not 0 or more"),
+        ("--port=65536", "65536 is not 0 to 65535"),
+    ],
+)
+def test_arguments_that_cannot_be(capsys: pytest.CaptureFixture[str], option: str, words: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["serve", option])
+    assert ended.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("families", [1, 2, 3, 4, 6])
+def test_as_many_families_as_asked_for(families: int) -> None:
+    assert len(demo_pim(families, 2).families().records) == families
+
+
 def test_serve_says_how_to_try_it_until_interrupted() -> None:
     environ = {**os.environ, "PYTHONUTF8": "1"}
     command = [sys.executable, "-m", "tap_akeneo_assets.sandbox.cli", "serve", "--port", "0", "--assets", "0"]
@@ -844,7 +990,10 @@ def test_serve_says_how_to_try_it_until_interrupted() -> None:
         first = process.stdout.readline()
         assert requests.get(first.split()[4].strip(",") + API, timeout=10).ok
         process.send_signal(signal.SIGINT)
-        assert f"export TAP_AKENEO_ASSETS_CLIENT_ID={tokens.CLIENT_ID}" in process.stdout.read()
+        hint = process.stdout.read()
+        assert f"export TAP_AKENEO_ASSETS_CLIENT_ID={tokens.CLIENT_ID}" in hint
+        assert "export AKENEO_SANDBOX_TOKEN=" in hint
+        assert "tap-akeneo-assets --config=ENV --test\n" in hint
         assert process.wait() == 0
 
 

@@ -89,6 +89,7 @@ def test_value_columns_stand_in_the_order_of_the_design() -> None:
         "media_file_code",
         "media_url",
         "record_code",
+        "linked_asset_codes",
         "raw_value",
         "asset_updated",
     ]

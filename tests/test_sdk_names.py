@@ -14,6 +14,7 @@ from singer_sdk import Stream, Tap
 from singer_sdk.batch import Batcher
 from singer_sdk.helpers import _batch, _catalog
 from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform, StreamMap
+from singer_sdk.metrics import Counter, Metric
 
 import tap_akeneo_assets
 from tap_akeneo_assets import singer
@@ -75,6 +76,8 @@ def test_they_are_what_is_relied_upon() -> None:
 def test_public_hooks_are_what_is_relied_upon() -> None:
     assert parameters(Stream.finalize_state_progress_markers) == ["self", "state"]
     assert parameters(Batcher) == ["tap_name", "stream_name", "batch_config"]
+    assert parameters(Counter) == ["metric", "tags", "log_interval"]
+    assert {"value", "last_log_time", "log_interval", "logger"} <= vars(Counter(Metric.RECORD_COUNT)).keys()
     assert parameters(StreamMap.transform) == parameters(StreamMap.get_filter_result) == ["self", "record"]
     record = {"code": "x"}
     assert SameRecordTransform("assets", {}, None, None).get_filter_result(record)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import logging
+import re
 import signal
 import subprocess
 import sys
@@ -19,6 +21,7 @@ import pytest
 
 from tap_akeneo_assets.sandbox import Options, Pim, demo_pim
 from tap_akeneo_assets.sandbox.server import serve
+from tap_akeneo_assets.tap import TapAkeneoAssets
 
 from . import stock, support
 from .expected import KEYS, by_key, records_of
@@ -158,16 +161,10 @@ MAPS: dict[str, dict[str, Any]] = {
     "an alias": {"stream_maps": {"assets": {"__alias__": "'pictures'", "created": None}}},
     "an alias from the name": {"stream_maps": {"asset_*": {"__alias__": "'pim_' + __stream_name__"}}},
     "two of one": {"stream_maps": {"reds": {"__source__": "assets", "__filter__": "'red' in code", "values": None}}},
-    "one for another": {
-        "stream_maps": {"reds": {"__source__": "assets", "__filter__": "'red' in code"}, "assets": None}
-    },
     "other keys": {"stream_maps": {"assets": {"id": "asset_family_code + code", "__key_properties__": ["id"]}}},
     "only these fields": {"stream_maps": {"assets": {"asset_family_code": "self", "code": "self", "__else__": None}}},
     "only these streams": {"stream_maps": {"asset_families": {}, "assets": {}, "__else__": None}},
     "not these streams": {"stream_maps": {"attribute_options": None, "asset_values": "__NULL__"}},
-    "no attributes": {"stream_maps": {"asset_attributes": None}},
-    "no assets": {"stream_maps": {"assets": None}},
-    "no families": {"stream_maps": {"asset_families": None}},
     "flat": FLAT,
     "flatter": {**FLAT, "flattening_max_depth": 4, "flattening_separator": ".", "flattening_max_key_length": 20},
     "flat and mapped": {
@@ -225,6 +222,91 @@ def test_maps_work_below_a_deselected_stream(deselected: str, company: tuple[str
         assert texts(ours.records[stream]) == texts(theirs.records[stream]), stream
 
 
+def test_what_is_not_selected_is_left_out_of_a_copy() -> None:
+    catalog = select("assets", without=[("assets", "created")])
+    assets = TapAkeneoAssets(config={"api_url": "https://pim.example", **CREDENTIALS}, catalog=catalog).stream("assets")
+    record = {"asset_family_code": "packshots", "code": "red", "created": "2026-01-31T10:00:00+00:00"}
+    with support.captured_stdout() as output:
+        assets.open()
+        assets.emit([record])
+        assets.tap.chunk_writer.flush()
+    assert "created" in record
+    assert Run.of(output.getvalue(), 0).records["assets"] == [{"asset_family_code": "packshots", "code": "red"}]
+
+
+def messages_without(messages: Sequence[dict[str, Any]], removed: Sequence[str]) -> list[str]:
+    """The SCHEMAs and RECORDs of other streams, comparable."""
+    kept = [message for message in messages if message.get("stream") not in (None, *removed)]
+    return texts([{**message, "time_extracted": None} for message in kept])
+
+
+@pytest.mark.parametrize("removal", [None, "__NULL__", "__else__"])
+def test_a_map_that_removes_a_stream_removes_its_own_messages_only(
+    removal: str | None, company: tuple[str, Run]
+) -> None:
+    url, plain = company
+    for removed in SELECTIONS[:-1]:
+        kept = [stream for stream in STREAMS if stream not in removed]
+        if removal == "__else__":
+            maps: dict[str, Any] = {**{stream: {} for stream in kept}, "__else__": None}
+        else:
+            maps = dict.fromkeys(removed, removal)
+        run = sync(url, stream_maps=maps)
+        assert run.status == 0
+        assert messages_without(run.messages, ()) == messages_without(plain.messages, removed), removed
+
+
+def test_a_filter_above_a_removed_stream_still_holds(company: tuple[str, Run]) -> None:
+    url, _ = company
+    rule = {"asset_families": {"__filter__": "code != 'user_guides'"}}
+    filtered = sync(url, stream_maps=rule)
+    removed = sync(url, stream_maps={**rule, "asset_attributes": None, "assets": None})
+    assert filtered.records["asset_values"]
+    gone = ("asset_attributes", "assets")
+    assert messages_without(removed.messages, ()) == messages_without(filtered.messages, gone)
+
+
+def test_one_stream_in_place_of_another_takes_nothing_else_away(company: tuple[str, Run]) -> None:
+    url, plain = company
+    run = sync(url, stream_maps={"reds": {"__source__": "assets", "__filter__": "'red' in code"}, "assets": None})
+    reds = [record for record in plain.records["assets"] if "red" in record["code"]]
+    assert texts(run.records["reds"]) == texts(reds)
+    assert "assets" not in run.schemas
+    assert texts(run.records["asset_values"]) == texts(plain.records["asset_values"])
+
+
+def test_what_a_map_removes_is_not_asked_for() -> None:
+    pim = small_pim(Options("6.0"))
+    with serve(pim) as server:
+        for kept in SELECTIONS:
+            pim.requests.clear()
+            sync(server.url, stream_maps={**{stream: {} for stream in kept}, "__else__": None})
+            assert routes(pim) == needed(pim, kept), kept
+
+
+def test_a_test_run_ends_although_a_map_removes_a_stream() -> None:
+    pim = demo_pim(assets=30, options=Options(page_size=3))
+    env = {"TAP_AKENEO_ASSETS_STREAM_MAPS": '{"attribute_options": null}'}
+    with serve(pim) as server:
+        ended = support.tap("--config=ENV", "--test", env=support.environment(server.url, **env))
+    run = Run.of(ended.stdout, ended.returncode)
+    assert {stream: len(records) for stream, records in run.records.items()} == dict.fromkeys(
+        [stream for stream in STREAMS if stream != "attribute_options"], 1
+    )
+    assert len([request for request in pim.requests if request.route == "assets"]) <= 4
+
+
+def test_the_last_metric_of_a_stream_counts_all_of_its_records(company: tuple[str, Run]) -> None:
+    url, plain = company
+    run = sync(url, log_level=logging.INFO)
+    counted = {
+        metric["tags"]["stream"]: metric["value"]
+        for metric in map(json.loads, re.findall("METRIC: (.*)", run.log))
+        if metric["metric"] == "record_count"
+    }
+    assert counted == {stream: len(records) for stream, records in plain.records.items()}
+
+
 # BATCH files
 
 
@@ -246,7 +328,7 @@ def in_files(message: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.mark.parametrize("name", ["nothing", "expressions", "filters", "two of one", "an alias", "no assets", "flat"])
+@pytest.mark.parametrize("name", ["nothing", "expressions", "filters", "two of one", "an alias", "flat"])
 def test_batch_files_hold_what_records_would(name: str, company: tuple[str, Run], tmp_path: Path) -> None:
     url, _ = company
     catalog = select(*STREAMS, without=[("asset_families", "labels"), ("assets", "updated")])

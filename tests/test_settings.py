@@ -6,9 +6,20 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from tap_akeneo_assets.pim.auth import AppToken, PasswordGrant
-from tap_akeneo_assets.settings import Settings, WrongSettings, from_environment, parse_json
+from tap_akeneo_assets.settings import (
+    SCHEMA,
+    Settings,
+    WrongSettings,
+    decode_text,
+    from_environment,
+    parse_json,
+    unknown_variables,
+    warnings_of,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -157,7 +168,11 @@ def test_a_file_that_names_no_family_reads_none(tmp_path: Path) -> None:
         ("codes.csv", "asset_family_code,asset_code\na,x\na", "lacks a code in line 3"),
         ("codes.csv", "asset_family_code,asset_code\n,x", "lacks a code in line 2"),
         ("codes.csv", 'asset_family_code,asset_code\na,"x', "is no CSV: unexpected end of data"),
-        ("codes.csv", "asset_family_code,asset_code\na,\udcff", "is no UTF-8 text"),
+        (
+            "codes.csv",
+            "asset_family_code,asset_code\na,\udcff",
+            "is no UTF-8 text, and has no byte order mark that says otherwise",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_used(tmp_path: Path, name: str, content: str, reason: str) -> None:
@@ -215,3 +230,51 @@ def test_a_setting_in_the_environment(text: str, kind: str, value: object) -> No
 def test_what_is_no_json_for_others_is_none_here(text: str | bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse_json(text)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("name", ["codes.json", "codes.csv"])
+def test_codes_from_a_file_with_a_byte_order_mark(tmp_path: Path, name: str, encoding: str) -> None:
+    path = tmp_path / name
+    path.write_text('{"a": ["é"]}' if name.endswith("json") else "asset_family_code,asset_code\na,é", encoding=encoding)
+    assert Settings.of({**CONFIG, "asset_codes_file": str(path)}).asset_codes == {"a": ["é"]}
+
+
+@given(st.text(), st.sampled_from(["utf-8-sig", "utf-16", "utf-32"]))
+def test_a_marked_text_is_read_as_it_was_written(text: str, encoding: str) -> None:
+    # A text that begins with NUL makes the mark of UTF-16 look like that of UTF-32.
+    assume(not (encoding == "utf-16" and text.startswith("\0")))
+    assert decode_text(text.encode(encoding)) == text
+
+
+# What can be used, but is worth a warning
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("asset_family", "Did you mean asset_families?"),
+        ("Asset-Families", "Did you mean asset_families?"),
+        ("locale", "Did you mean locales?"),
+        ("token", None),
+        ("", None),
+        ("batch_config", ""),
+        ("api_url", ""),
+    ],
+)
+def test_a_setting_that_does_not_exist(name: str, told: str | None) -> None:
+    known = [*SCHEMA["properties"], "batch_config"]
+    lines = warnings_of({name: "hunter2"}, known)
+    if told == "":
+        assert lines == []
+    else:
+        ignored = f"The setting {name!r} does not exist and is ignored."
+        assert lines == [f"{ignored} {told}" if told else ignored]
+
+
+def test_variables_that_are_no_settings() -> None:
+    types = {"api_url": ["string"], "batch_config": ["object", "null"]}
+    names = ["T_API_URL", "T_API_ULR", "T_BATCH_CONFIG", "T_BATCH_CONFIG_ENCODING", "T__SELECT", "T_LOGLEVEL", "OTHER"]
+    assert unknown_variables(names, "T_", types) == [
+        "The environment variable T_API_ULR is no setting and is ignored. Did you mean T_API_URL?"
+    ]

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from tap_akeneo_assets import schemas
+from tap_akeneo_assets.records.assets import Asset
 from tap_akeneo_assets.records.json_body import decode, encode_text
-from tap_akeneo_assets.records.timestamps import to_timestamp
-from tap_akeneo_assets.records.values import AttributeInfo, attribute_info, needs_attributes, value_rows
+from tap_akeneo_assets.records.timestamps import to_timestamp, to_utc
+from tap_akeneo_assets.records.values import AttributeInfo, attribute_info, needs_attributes
+from tests.support import value_records
 
 # A busy machine is no fault of what is tested.
 LAWS = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
@@ -28,8 +30,8 @@ TYPED = {
     "media_file": {"media_file_code", "media_url"},
     "media_link": {"text_value", "media_url"},
     "record": {"record_code"},
-    "asset_family_single_link": set(),
-    "asset_family_multiple_links": set(),
+    "asset_family_single_link": {"linked_asset_codes"},
+    "asset_family_multiple_links": {"linked_asset_codes"},
     "hologram": set(),
     None: set(),
 }
@@ -55,7 +57,7 @@ def rows(
     value = {"locale": None, "channel": None, "data": data, "attribute_type": kind, **extra}
     asset = {"asset_family_code": "packshots", "code": "a", "values": {"x": [value]}}
     unparsed: set[tuple[str, str]] = set()
-    (row,) = value_rows(asset, {"x": info} if info else None, unparsed)
+    (row,) = value_records(asset, {"x": info} if info else None, unparsed)
     return row, unparsed
 
 
@@ -172,8 +174,11 @@ def test_no_number(data: object) -> None:
         ("media_file", "0/0/9/d/009d_a.png", {"media_file_code": "0/0/9/d/009d_a.png"}),
         ("record", "acme", {"record_code": "acme"}),
         ("record", 12, {"record_code": "12"}),
-        ("asset_family_single_link", "b", {}),
-        ("asset_family_multiple_links", ["b", "c"], {}),
+        ("asset_family_single_link", "b", {"linked_asset_codes": ["b"]}),
+        ("asset_family_single_link", ["b"], {"linked_asset_codes": ["b"]}),
+        ("asset_family_multiple_links", ["b", 7], {"linked_asset_codes": ["b", "7"]}),
+        ("asset_family_multiple_links", {"0": "b", "2": "c"}, {"linked_asset_codes": ["b", "c"]}),
+        ("asset_family_multiple_links", [], {"linked_asset_codes": []}),
         ("hologram", {"data": []}, {}),
         (None, "of an attribute that is gone", {}),
         ("number", None, {}),
@@ -207,6 +212,8 @@ def test_data_by_type(kind: str | None, data: object, columns: dict[str, Any]) -
         ("media_file", {}),
         ("media_link", []),
         ("record", False),
+        ("asset_family_single_link", True),
+        ("asset_family_multiple_links", [{"asset_family_code": "b"}]),
     ],
 )
 def test_data_that_its_type_does_not_admit(kind: str, data: object) -> None:
@@ -274,7 +281,7 @@ def test_rows_of_an_asset() -> None:
         },
     }
 
-    made = list(value_rows(asset, {"description": attribute_info({"type": "text"})}, set()))
+    made = value_records(asset, {"description": attribute_info({"type": "text"})}, set())
 
     assert [(row["value_key"], row["attribute_code"], row["locale"], row["channel"]) for row in made] == [
         ("description-en_US-ecommerce", "description", "en_US", "ecommerce"),
@@ -294,8 +301,8 @@ def test_rows_of_an_asset() -> None:
 def test_an_asset_without_values(values: object) -> None:
     asset = {"asset_family_code": "packshots", "code": "a", "values": values}
 
-    assert list(value_rows(asset, None, set())) == []
-    assert not needs_attributes(asset)
+    assert value_records(asset, None, set()) == []
+    assert not needs_attributes(Asset(asset))
 
 
 @pytest.mark.parametrize(
@@ -314,7 +321,7 @@ def test_an_asset_without_values(values: object) -> None:
     ],
 )
 def test_when_attributes_are_needed(value: dict[str, Any], needed: bool) -> None:  # noqa: FBT001 - a table's column
-    assert needs_attributes({"values": {"a": [{"attribute_type": "text"}, value]}}) is needed
+    assert needs_attributes(Asset({"code": "a", "values": {"a": [{"attribute_type": "text"}, value]}})) is needed
 
 
 def test_attribute_info() -> None:
@@ -388,6 +395,50 @@ def test_every_real_moment_is_one(instant: datetime) -> None:
     text = instant.isoformat()
 
     assert to_timestamp(text) == (text if 1 < instant.year < 9999 or in_utc(instant) else None)
+
+
+@pytest.mark.parametrize(
+    ("text", "utc"),
+    [
+        ("2026-01-31T10:00:00+00:00", "2026-01-31T10:00:00+00:00"),
+        ("2026-01-31T10:00:00Z", "2026-01-31T10:00:00+00:00"),
+        ("2026-01-31 10:00:00z", "2026-01-31T10:00:00+00:00"),
+        ("2026-01-31T10:00:00", "2026-01-31T10:00:00+00:00"),
+        ("2026-01-31T10:00:00-00:00", "2026-01-31T10:00:00+00:00"),
+        ("2026-01-31T10:00:00+0100", "2026-01-31T09:00:00+00:00"),
+        ("2026-01-31T10:00+05:45", "2026-01-31T04:15:00+00:00"),
+        ("2026-01-01T00:30:00+12:45", "2025-12-31T11:45:00+00:00"),
+        ("2026-12-31T23:30:00-09:30", "2027-01-01T09:00:00+00:00"),
+        ("2024-02-28T23:59:59-15:59", "2024-02-29T15:58:59+00:00"),
+        ("2026-01-31T10:00:00.5+01:00", "2026-01-31T09:00:00.5+00:00"),
+        ("2026-01-31T10:00:00.123456789-01:00", "2026-01-31T11:00:00.123456789+00:00"),
+        ("2026-01-31T10:00:00.120Z", "2026-01-31T10:00:00.120+00:00"),
+        # The hour that comes twice when summer time ends.
+        ("2026-10-25T02:30:00+02:00", "2026-10-25T00:30:00+00:00"),
+        ("2026-10-25T02:00:00+01:00", "2026-10-25T01:00:00+00:00"),
+        ("0001-01-01T00:00:00-01:00", "0001-01-01T01:00:00+00:00"),
+        ("9999-12-31T23:59:59+00:01", "9999-12-31T23:58:59+00:00"),
+        ("0001-01-01T00:00:00+01:00", None),
+        ("9999-12-31T23:59:59-01:00", None),
+        ("2026-01-31T10:00:00+16:00", None),
+        ("2026-01-31", None),
+    ],
+)
+def test_utc_in_the_form_of_the_vendor(text: str, utc: str | None) -> None:
+    assert to_utc(text) == utc
+
+
+@given(st.datetimes(timezones=st.builds(timezone, st.integers(-959, 959).map(lambda m: timedelta(minutes=m)))))
+@LAWS
+def test_utc_names_the_same_instant(instant: datetime) -> None:
+    instant = instant.replace(microsecond=0)
+    text = to_utc(instant.isoformat())
+
+    assert (text is None) == (in_utc(instant) is None)
+    if text is not None:
+        assert datetime.fromisoformat(text) == instant
+        assert text.endswith("+00:00")
+        assert to_utc(text) is text
 
 
 def in_utc(instant: datetime) -> datetime | None:

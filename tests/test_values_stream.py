@@ -92,10 +92,10 @@ CASES: list[tuple[str, Any, dict[str, Any]]] = [
     ("multiple_options", {}, {"option_codes": []}),
     ("auto_tagging", ["mug", 7], {"option_codes": ["mug", "7"]}),
     ("record", "nordlys", {"record_code": "nordlys"}),
+    ("asset_family_single_link", "mug_guide", {"linked_asset_codes": ["mug_guide"]}),
+    ("asset_family_multiple_links", ["mug_guide", 7], {"linked_asset_codes": ["mug_guide", "7"]}),
     ("record", 7, {"record_code": "7"}),
     ("media_file", "a/b/c.png", {"media_file_code": "a/b/c.png"}),
-    ("asset_family_single_link", "mug", {}),
-    ("asset_family_multiple_links", ["mug"], {}),
     ("hologram", {"x": [1, None]}, {}),
 ]
 UNPARSED: list[tuple[str, Any]] = [

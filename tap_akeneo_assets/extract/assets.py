@@ -19,9 +19,11 @@ from tap_akeneo_assets.extract.ranges import Sample
 from tap_akeneo_assets.extract.report import MAX_NAMES
 from tap_akeneo_assets.extract.state import FamilyProgress, bookmark
 from tap_akeneo_assets.extract.written import WrittenAssets, WrittenCodes
+from tap_akeneo_assets.media.rows import media_rows
 from tap_akeneo_assets.pim.responses import describe
 from tap_akeneo_assets.pim.urls import encode_segment
-from tap_akeneo_assets.records import pages
+from tap_akeneo_assets.records import json_body, pages
+from tap_akeneo_assets.records.assets import Asset, AssetPage, decode_page
 from tap_akeneo_assets.records.timestamps import to_filter
 from tap_akeneo_assets.records.values import needs_attributes, thin_out, value_rows
 
@@ -30,8 +32,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tap_akeneo_assets.extract.run import Run
+    from tap_akeneo_assets.media.rows import Row
     from tap_akeneo_assets.pim.client import Answer
-    from tap_akeneo_assets.records.values import AttributeInfo, UnseenFilters
+    from tap_akeneo_assets.records.values import AttributeInfo, UnseenFilters, ValueRow
 
     ComingPage = asyncio.Future[Answer[Any]]
 
@@ -120,6 +123,7 @@ class FamilySync:
         self._query = run.settings.asset_query
         self._assets = run.streams.assets
         self._values = run.streams.asset_values
+        self._media_files = run.streams.asset_media_files
         self._family = family
         self._path = self._assets.path.format(asset_family_code=family.path_code)
         self._unseen_filters = unseen_filters
@@ -200,7 +204,7 @@ class FamilySync:
             # Whatever its bookmark says, which stays as it is.
             listings = code_listings(codes, lambda part: self._run.url_length(self._path, self._parameters(part)))
             return FamilyProgress(self.code, open=list(listings))
-        since = self._run.bookmarks.since(self.code, restrictions, now) if self._assets.incremental else None
+        since = self._run.bookmarks.since(self.code, restrictions, now) if self._assets.is_incremental else None
         self._starts_at_bookmark = since is not None
         since = since or self._settings.start_date
         unfinished = self._run.bookmarks.unfinished(self.code, since, restrictions, now)
@@ -211,7 +215,7 @@ class FamilySync:
 
     def _close(self) -> None:
         progress = self._progress
-        moves = self._assets.incremental and progress.found and not progress.damaged
+        moves = self._assets.is_incremental and progress.found and not progress.damaged
         value = bookmark(progress.newest, progress.began, self._lookback) if moves else None
         self._run.bookmarks.close(progress, value, self._query.restrictions)
         self._is_closed = True
@@ -261,22 +265,23 @@ class FamilySync:
         except Refused as refusal:
             return await self._after_refusal(open_listing, refusal)
         progress.began = progress.began or answer.began
-        items, link = pages.page_items(answer.data), pages.next_link(answer.data)
-        self._add_to_history(open_listing, items, link)
+        page = AssetPage.of(answer.data)
+        link = page.next
+        self._add_to_history(open_listing, page)
         sample = open_listing.sample
         if sample and await self._is_long(sample, has_next=link is not None):
-            records = self._records(items)
-            await self._write_page(records)
-            self._cut(listing, sample, records)
+            assets = self._assets_of(page)
+            await self._write_page(assets)
+            self._cut(listing, sample, assets)
             self._run.after_page()
             return None
         is_too_long = link is not None and self._is_url_too_long(listing, link)
-        has_next = link is not None and self._needs_more(len(items))
+        has_next = link is not None and self._needs_more(len(page.codes))
         next_page = self._fetch(open_listing, link) if has_next and not is_too_long else None
-        records = self._records(items)
-        if next_page and progress.began and sample and sample.add(records):
+        assets = self._assets_of(page)
+        if next_page and progress.began and sample and sample.add(assets):
             self._probe = self._fetch(OpenListing(sample.probe))
-        await self._write_page(records)
+        await self._write_page(assets)
         if has_next and is_too_long:
             await self._split(listing)
             next_page = None
@@ -289,9 +294,9 @@ class FamilySync:
         self._run.after_page()
         return next_page
 
-    def _add_to_history(self, open_listing: OpenListing, items: Sequence[Mapping[str, Any]], link: str | None) -> None:
+    def _add_to_history(self, open_listing: OpenListing, page: AssetPage) -> None:
         try:
-            open_listing.history.add([str(item.get("code")) for item in items], link)
+            open_listing.history.add(page.codes, page.next)
         except PaginationLoop:
             open_listing.listing.next = None  # the next run reads from the beginning, rather than in the loop
             raise
@@ -303,40 +308,50 @@ class FamilySync:
 
     # Records
 
-    def _records(self, items: Sequence[object]) -> list[dict[str, Any]]:
+    def _assets_of(self, page: AssetPage) -> Sequence[Asset]:
+        for asset in page.assets:
+            asset.belong_to(self.code)
+        return page.assets or self._reshaped(page.items)
+
+    def _reshaped(self, items: Sequence[Mapping[str, Any]]) -> list[Asset]:
         records, whole = self._run.records(self._assets, items, {"asset_family_code": self.code}, self.code)
         self._progress.damaged = self._progress.damaged or not whole
-        return records
+        return list(map(Asset, records))
 
-    async def _write_page(self, records: list[dict[str, Any]]) -> None:
-        await self._write_records(records)
+    async def _write_page(self, assets: Sequence[Asset]) -> None:
+        await self._write(assets)
         self._pages_read += 1
 
-    async def _write_records(self, records: list[dict[str, Any]]) -> None:
-        """Write assets, and the values of those that the stream map of assets lets through."""
+    async def _write(self, assets: Sequence[Asset]) -> None:
+        """Write assets, and the values and media files of those that the stream map of assets lets through."""
         if self._unseen_filters:
-            self._unseen_filters.see(records)
-        records = (self._written if self._family.asset_codes is None else self._codes).new(records)
-        rows: list[dict[str, Any]] = []
-        if self._values.selected:
-            infos = await self._attributes_for(records)
-            unparsed: set[tuple[str, str]] = set()
-            for record in filter(self._assets.keeps, records):
-                rows += value_rows(record, infos, unparsed)
-            self._warn_of_unparsed(unparsed)
-        self._progress.add(records)
-        self._assets.emit(records)
-        self._values.emit(rows)
-        self._assets_read += len(records)
+            self._unseen_filters.see(assets)
+        assets = (self._written if self._family.asset_codes is None else self._codes).new(assets)
+        values: list[ValueRow] = []
+        media_files: list[Row] = []
+        if self._values.has_to_be_read or self._media_files.has_to_be_read:
+            infos = await self._attributes_for(assets)
+            passing = [asset for asset in assets if self._assets.passes_map(asset.record)]
+            if self._values.has_to_be_read:
+                values = self._value_rows(passing, infos)
+            if self._media_files.has_to_be_read:
+                media_files = await self._stored(
+                    [row for asset in passing for row in media_rows(asset, self.code, infos)]
+                )
+        self._progress.add(assets)
+        self._assets.emit([asset.record for asset in assets])
+        self._values.emit(values)
+        self._media_files.emit(media_files)
+        self._assets_read += len(assets)
 
-    async def _attributes_for(self, records: Sequence[Mapping[str, Any]]) -> Mapping[str, AttributeInfo] | None:
+    async def _attributes_for(self, assets: Sequence[Asset]) -> Mapping[str, AttributeInfo] | None:
         """The attributes that tell how to type the values of some assets; None where the values tell it themselves.
 
         Raises:
             DamagedPage: they are needed, and could not be read.
         """
         loading = self._family.attributes
-        if not any(map(needs_attributes, records)):
+        if not any(map(needs_attributes, assets)):
             known = loading.result() if loading and loading.done() else None
             return known and known.infos
         attributes = await self._load_attributes(self._family)
@@ -344,17 +359,42 @@ class FamilySync:
             raise DamagedPage("The values cannot be typed, since the attributes could not be read.")
         # What is saved after the attributes were read must be read again.
         self._progress.began = min(filter(None, (self._progress.began, attributes.began)), default=None)
-        if not attributes.whole and any(needs_attributes(record, attributes.infos) for record in records):
+        if not attributes.whole and any(needs_attributes(asset, attributes.infos) for asset in assets):
             self._progress.damaged = True
         return attributes.infos
 
-    def _warn_of_unparsed(self, unparsed: set[tuple[str, str]]) -> None:
+    def _value_rows(self, assets: Iterable[Asset], attributes: Mapping[str, AttributeInfo] | None) -> list[ValueRow]:
+        unparsed: set[tuple[str, str]] = set()
+        rows = [row for asset in assets for row in value_rows(asset, self.code, attributes, unparsed)]
         for attribute, kind in sorted(unparsed):
             self._report.warn_once(
                 f"Family {self.code!r}: the attribute {attribute!r} has values that are no {kind}: see `raw_value`.",
                 self.code,
                 attribute,
             )
+        return rows
+
+    async def _stored(self, rows: list[Row]) -> list[Row]:
+        """Store the files of some rows; a row whose file fails stays as it is."""
+        downloads = self._run.downloads
+        if downloads is None:
+            return rows
+        coming = [self._run.store(downloads, row) for row in rows]
+        return [await self._stored_or_failed(row, stored) for row, stored in zip(rows, coming, strict=True)]
+
+    async def _stored_or_failed(self, row: Row, stored: asyncio.Future[Row]) -> Row:
+        file = f"media file {row['media_file_code']!r} of asset {row['asset_code']!r}"
+        try:
+            return await stored
+        except NotFound:
+            # Asking again would not help, so the bookmark moves.
+            self._report.fail(self.code, f"The PIM does not have some of its media files, such as {file}.")
+            self._report.warn(f"Family {self.code!r}: the PIM does not have {file}.")
+        except RequestFailed as error:
+            self._progress.damaged = True
+            self._report.fail(self.code, f"Some of its media files could not be stored, such as {file}.")
+            self._report.warn(f"Family {self.code!r}: {file} could not be stored: {error}")
+        return row
 
     # Refusals
 
@@ -412,11 +452,9 @@ class FamilySync:
                 item = pages.item((await answer).data, code)
             except NotFound:
                 continue
-            records = self._records([item])
-            for record in records:
-                if record.get("values"):
-                    record["values"] = thin_out(record["values"], self._query.channel, self._query.locales)
-            await self._write_records(records)
+            if item.get("values"):
+                item["values"] = thin_out(item["values"], self._query.channel, self._query.locales)
+            await self._write(self._reshaped([item]))
             self._run.after_page()
 
     # Cutting a long listing
@@ -434,19 +472,18 @@ class FamilySync:
             return False
         if has_next:
             with suppress(RequestFailed, UnexpectedShape):
-                first = (await self._probe).data
-                link = pages.next_link(first)
-                if link is not None:
-                    second = (await self._fetch(OpenListing(sample.probe), link)).data
-                    if pages.page_items(second) != pages.page_items(first):
+                first = AssetPage.of((await self._probe).data)
+                if first.next is not None:
+                    second = AssetPage.of((await self._fetch(OpenListing(sample.probe), first.next)).data)
+                    if second.codes != first.codes:
                         return True
         self._probe = None
         return False
 
-    def _cut(self, listing: Listing, sample: Sample, records: Iterable[Mapping[str, Any]]) -> None:
+    def _cut(self, listing: Listing, sample: Sample, assets: Iterable[Asset]) -> None:
         """Read a listing by ranges from here on; most of them wait until the first ones turn out to be sound."""
         self._written.add(sample.written)
-        self._written.add({record["code"]: record.get("updated") for record in records})
+        self._written.add({asset.code: asset.updated for asset in assets})
         self._progress.cut = True
         self._progress.open.remove(listing)
         self._progress.open += sample.ranges
@@ -468,7 +505,9 @@ class FamilySync:
 
     def _fetch(self, open_listing: OpenListing, link: str | None = None) -> ComingPage:
         listing, rank = open_listing.listing, page_rank(open_listing.history.pages)
-        return self._run.fetch(self._path, self._parameters(listing), link or listing.next, rank=rank)
+        decode = decode_page if self._assets.writes_records_unchanged else json_body.decode
+        parameters, link = self._parameters(listing), link or listing.next
+        return self._run.fetch(self._path, parameters, link, rank=rank, decode=decode)
 
     def _parameters(self, listing: Listing) -> dict[str, str]:
         return self._query.parameters(listing.conditions)

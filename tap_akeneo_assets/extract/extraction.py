@@ -17,6 +17,7 @@ from tap_akeneo_assets.singer.state_budget import StateBudget
 
 if TYPE_CHECKING:
     from tap_akeneo_assets.extract.state import Bookmarks
+    from tap_akeneo_assets.media.downloads import Downloads
     from tap_akeneo_assets.pim.client import Client
     from tap_akeneo_assets.settings import Settings
     from tap_akeneo_assets.singer.tap_base import AkeneoTap
@@ -37,13 +38,22 @@ class Extraction:
         client: asks the PIM.
         settings: the tap's.
         bookmarks: of `assets`, moved as families end.
+        downloads: stores media files; None if none are stored.
     """
 
-    def __init__(self, tap: AkeneoTap, client: Client, settings: Settings, bookmarks: Bookmarks) -> None:
+    def __init__(
+        self,
+        tap: AkeneoTap,
+        client: Client,
+        settings: Settings,
+        bookmarks: Bookmarks,
+        downloads: Downloads | None = None,
+    ) -> None:
         self._tap = tap
         self._client = client
         self._settings = settings
         self._bookmarks = bookmarks
+        self._downloads = downloads
         self._streams = Streams(*(tap.stream(name) for name in Streams._fields))
         self._budget = StateBudget(time.monotonic, tap.state_seconds, tap.state_records)
         self._families: FamiliesSync | None = None
@@ -74,6 +84,7 @@ class Extraction:
             settings=self._settings,
             streams=self._streams,
             bookmarks=self._bookmarks,
+            downloads=self._downloads,
             logger=self._tap.logger,
             after_page=self._after_page,
         )
@@ -108,7 +119,7 @@ class Extraction:
     def _after_page(self) -> None:
         if self._tap.stop.is_set():
             raise Stopped
-        if self._tap.dry_run and all(stream.full for stream in self._streams if stream.selected):
+        if self._tap.dry_run and all(stream.has_enough_records for stream in self._streams if stream.selected):
             raise _EnoughRecordsError
         if self._budget.is_due(self._records_written, self._tap.chunk_writer.bytes_written):
             self._checkpoint()

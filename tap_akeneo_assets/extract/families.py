@@ -69,7 +69,7 @@ class FamiliesSync:
 
     def forget_families_that_are_gone(self) -> None:
         """Drop the bookmarks of families that the PIM does not list, if its whole list has been read."""
-        if self._is_list_whole and self._streams.asset_families.complete and self._written:
+        if self._is_list_whole and self._streams.asset_families.is_complete and self._written:
             self._run.bookmarks.keep_only(self._written)
 
     def warn_of_unseen_filters(self) -> None:
@@ -165,16 +165,16 @@ class FamiliesSync:
         found, _ = self._run.records(stream, items, {}, "")
         records = [record for record in found if record["code"] not in self._written]
         self._written.update(record["code"] for record in records)
-        codes = [record["code"] for record in records if stream.keeps(record)]
+        codes = [record["code"] for record in records if stream.passes_map(record)]
         stream.emit(records)
         for code in codes:
             self._start_family(Family(code, (asset_codes or {}).get(code)))
         self._run.after_page()
 
     def _start_family(self, family: Family) -> None:
-        if self._streams.asset_attributes.wanted:
+        if self._streams.asset_attributes.has_to_be_read:
             self._load_attributes(family)
-        if self._streams.assets.wanted:
+        if self._streams.assets.has_to_be_read:
             self._waiting.append(family)
             self._start_waiting()
 
@@ -207,7 +207,8 @@ class FamiliesSync:
         """The family's attributes, asked for unless they have been; None where they could not be read."""
         if family.attributes is None:
             path = self._streams.asset_attributes.path.format(asset_family_code=family.path_code)
-            rank = ATTRIBUTES_FOR_VALUES if self._streams.asset_values.wanted else WHEN_THREADS_ARE_FREE
+            needed = self._streams.asset_values.has_to_be_read or self._streams.asset_media_files.has_to_be_read
+            rank = ATTRIBUTES_FOR_VALUES if needed else WHEN_THREADS_ARE_FREE
             answer = self._run.fetch(path, rank=rank)
             family.attributes = self._tasks.create_task(self._read_attributes(family, answer))
         return family.attributes
@@ -225,10 +226,10 @@ class FamiliesSync:
             with_options = [
                 record["code"]
                 for record in records
-                if record.get("type") in TYPES_WITH_OPTIONS and stream.keeps(record)
+                if record.get("type") in TYPES_WITH_OPTIONS and stream.passes_map(record)
             ]
             stream.emit(records)
-            for code in with_options if options.wanted else ():
+            for code in with_options if options.has_to_be_read else ():
                 self._tasks.create_task(self._read_options(family, code))
             self._run.after_page()
         return attributes

@@ -16,16 +16,19 @@ import asyncio
 import heapq
 import itertools
 import weakref
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tap_akeneo_assets.pim.client import Answer
 
+T = TypeVar("T")
 Rank: TypeAlias = tuple[int, int]
 Read: TypeAlias = "Callable[[bytes], Any]"
 
@@ -62,6 +65,12 @@ class _Request:
     answer: weakref.ref[asyncio.Future[Answer[Any]]]
 
 
+@dataclass(slots=True)
+class _File:
+    store: Callable[[], Any]
+    stored: asyncio.Future[Any]
+
+
 class Fetcher:
     """Sends requests from a bounded number of threads; to be made and used on the thread of a running event loop.
 
@@ -80,6 +89,7 @@ class Fetcher:
         self._pool = ThreadPoolExecutor(max_concurrency, thread_name_prefix="akeneo")
         self._queue: list[tuple[Rank, int, _Request]] = []
         self._order = itertools.count()
+        self._files: deque[_File] = deque()
         self._in_flight = 0
         self._answers = 0
         self._answer_bytes = 0
@@ -103,17 +113,40 @@ class Fetcher:
         self._send()
         return answer
 
+    def store(self, store: Callable[[], T]) -> asyncio.Future[T]:
+        """Store a file when its turn comes: when no request is waiting, or too many answers are held.
+
+        Args:
+            store: downloads and stores it, on a worker thread.
+
+        Returns:
+            What `store` gives; awaiting it raises what `store` raises.
+        """
+        stored: asyncio.Future[T] = self._loop.create_future()
+        self._files.append(_File(store, stored))
+        self._send()
+        return stored
+
     def close(self) -> None:
         """Send nothing more; requests in flight end by themselves."""
         self._queue.clear()
+        self._files.clear()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _send(self) -> None:
-        while self._queue and self._in_flight < self._max_concurrency and self._has_room():
+        while self._in_flight < self._max_concurrency:
+            job = self._next_job()
+            if job is None:
+                return
+            self._in_flight += 1
+            self._pool.submit(job)
+
+    def _next_job(self) -> Callable[[], None] | None:
+        while self._queue and self._has_room():
             *_, request = heapq.heappop(self._queue)
             if request.answer() is not None:
-                self._in_flight += 1
-                self._pool.submit(self._get, request)
+                return partial(self._get, request)
+        return partial(self._store, self._files.popleft()) if self._files else None
 
     def _has_room(self) -> bool:
         # Whoever holds an answer may wait for another request, so there must always be one.
@@ -142,6 +175,27 @@ class Fetcher:
             self._answer_bytes += outcome.size
             weakref.finalize(answer, self._release, outcome.size).atexit = False
             answer.set_result(outcome)
+        self._send()
+
+    def _store(self, file: _File) -> None:
+        """Store a file, on a worker thread."""
+        outcome: Any
+        try:
+            outcome = file.store()
+        except BaseException as error:  # noqa: BLE001  # it is raised where the file is awaited
+            outcome = error
+        with suppress(RuntimeError):  # the loop is closed: the run has ended
+            self._loop.call_soon_threadsafe(self._end_file, file, outcome)
+
+    def _end_file(self, file: _File, outcome: Any) -> None:  # noqa: ANN401  # whatever storing gives
+        self._in_flight -= 1
+        if file.stored.cancelled():
+            pass
+        elif isinstance(outcome, BaseException):
+            file.stored.set_exception(outcome)
+            file.stored.exception()  # so that asyncio does not complain if nobody comes to await it
+        else:
+            file.stored.set_result(outcome)
         self._send()
 
     def _release(self, size: int) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tap_akeneo_assets.extract.listings import Listing
 from tap_akeneo_assets.records.timestamps import to_datetime, to_filter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
+
+    from tap_akeneo_assets.records.assets import Asset
 
 # Two ranges would gain little: what moves between ranges has to be read once more at the end.
 MIN_RANGES = 3
@@ -70,7 +72,7 @@ class Sample:
         self.written: dict[str, str | None] = {}
         self.ranges: list[Listing] = []
 
-    def add(self, assets: Iterable[Mapping[str, Any]]) -> bool:
+    def add(self, assets: Iterable[Asset]) -> bool:
         """Add the assets of the listing's next page, unless the sample is complete.
 
         Returns:
@@ -80,7 +82,7 @@ class Sample:
         if not self._pages_missing:
             return False
         self._pages_missing -= 1
-        self.written.update((asset["code"], asset.get("updated")) for asset in assets)
+        self.written.update((asset.code, asset.updated) for asset in assets)
         timestamps = [to_datetime(updated) for updated in self.written.values() if updated]
         if self._pages_missing or not timestamps or len(timestamps) < len(self.written):
             return False

@@ -56,7 +56,7 @@ class Report:
     def leave_out(self, *streams: AkeneoStream) -> None:
         """Note that something of these streams, and so of those below them, is not read in this run."""
         for stream in streams:
-            stream.complete = False
+            stream.is_complete = False
             self.leave_out(*stream.children)
 
     def warn(self, message: str) -> None:

@@ -9,6 +9,7 @@ from tap_akeneo_assets.extract.report import Report
 from tap_akeneo_assets.pim.responses import REST_ROOT
 from tap_akeneo_assets.pim.urls import is_other_resource, next_query
 from tap_akeneo_assets.records import json_body
+from tap_akeneo_assets.records.assets import PlainPage
 
 if TYPE_CHECKING:
     import asyncio
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from tap_akeneo_assets.extract.fetcher import Fetcher, Rank
     from tap_akeneo_assets.extract.state import Bookmarks
+    from tap_akeneo_assets.media.downloads import Downloads
+    from tap_akeneo_assets.media.rows import Row
     from tap_akeneo_assets.pim.client import Answer, Client
     from tap_akeneo_assets.settings import Settings
     from tap_akeneo_assets.singer.stream import AkeneoStream
@@ -28,6 +31,7 @@ class Streams(NamedTuple):
 
     asset_attributes: AkeneoStream
     asset_families: AkeneoStream
+    asset_media_files: AkeneoStream
     asset_values: AkeneoStream
     assets: AkeneoStream
     attribute_options: AkeneoStream
@@ -49,6 +53,7 @@ class Run:
         settings: the tap's.
         streams: the tap's.
         bookmarks: of `assets`, moved as families end.
+        downloads: stores media files; None if none are stored.
         logger: takes warnings.
         after_page: called when something has been written, and its progress noted; what it raises ends the run.
 
@@ -66,6 +71,7 @@ class Run:
         settings: Settings,
         streams: Streams,
         bookmarks: Bookmarks,
+        downloads: Downloads | None,
         logger: Logger,
         after_page: Callable[[], None],
     ) -> None:
@@ -76,11 +82,18 @@ class Run:
         self.report = Report(logger)
         self.pim_now: datetime | None = None
         self.families_are_few = False
+        self.downloads = downloads
         self._client = client
         self._fetcher = fetcher
 
     def fetch(
-        self, path: str, parameters: Mapping[str, str] | None = None, link: str | None = None, *, rank: Rank
+        self,
+        path: str,
+        parameters: Mapping[str, str] | None = None,
+        link: str | None = None,
+        *,
+        rank: Rank,
+        decode: Callable[[bytes], tuple[Any, list[str]]] = json_body.decode,
     ) -> asyncio.Future[Answer[Any]]:
         """Ask for a page or an item.
 
@@ -89,6 +102,7 @@ class Run:
             parameters: of the query; they hold whatever the link says.
             link: the server's `next` of the page before; None for the first page.
             rank: the lowest goes first.
+            decode: decodes the body, and tells in lines what was changed in it.
 
         Returns:
             The answer to come, with its body decoded; awaiting it raises `AkeneoError`.
@@ -102,10 +116,10 @@ class Run:
 
         def read(body: bytes) -> Any:  # noqa: ANN401  # JSON
             try:
-                data, remarks[:] = json_body.decode(body)
+                data, remarks[:] = decode(body)
             except UnusableJson as error:
                 raise DamagedPage(f"The PIM's answer to {path} cannot be used: {error}") from None
-            if is_other_resource(path, data):
+            if is_other_resource(path, {"_links": data.links} if isinstance(data, PlainPage) else data):
                 raise WrongAnswer("its link to itself leads elsewhere")
             return data
 
@@ -119,6 +133,14 @@ class Run:
         answer = self._fetcher.fetch(path, next_query(parameters or {}, path, link or ""), rank=rank, read=read)
         answer.add_done_callback(note)
         return answer
+
+    def store(self, downloads: Downloads, row: Row) -> asyncio.Future[Row]:
+        """Store the file of a row of `asset_media_files`.
+
+        Returns:
+            The row to come, with where the file is stored; awaiting it raises `AkeneoError`.
+        """
+        return self._fetcher.store(lambda: downloads.store(row))
 
     def link_to_keep(self, link: str) -> str | None:
         """A link as the state keeps it, its path and query; None where it holds a secret."""

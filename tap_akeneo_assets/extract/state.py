@@ -24,6 +24,8 @@ from tap_akeneo_assets.records.timestamps import to_datetime, to_filter
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
+    from tap_akeneo_assets.records.assets import Asset
+
 
 STREAM = "assets"
 # The API page says nothing of how long a cursor lives; an index that is rebuilt every night ends it.
@@ -104,12 +106,12 @@ class FamilyProgress:
         """Whether a later run could resume it, rather than read from the beginning."""
         return self.began is not None and bool(self.open) and (self.cut or any(listing.next for listing in self.open))
 
-    def add(self, assets: Iterable[Mapping[str, Any]]) -> None:
+    def add(self, assets: Iterable[Asset]) -> None:
         """Take note of assets that were written."""
         for asset in assets:
             self.found = True
-            if updated := asset.get("updated"):
-                timestamp = to_datetime(updated)
+            if asset.updated:
+                timestamp = to_datetime(asset.updated)
                 if self.newest is None or timestamp > self.newest:
                     self.newest = timestamp
 

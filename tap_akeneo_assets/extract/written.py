@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    Assets = list[dict[str, Any]]
+    from tap_akeneo_assets.records.assets import Asset
 
 # Enough for what is written before a family is cut, and for a small family whole; it bounds the memory of large ones.
 MAX_REMEMBERED = 1_000
@@ -22,16 +22,12 @@ class WrittenAssets:
     def __init__(self) -> None:
         self._updated: dict[str, str | None] = {}
 
-    def new(self, assets: Sequence[dict[str, Any]]) -> Assets:
+    def new(self, assets: Sequence[Asset]) -> list[Asset]:
         """Those of some assets that have not been written; from now on they count as written."""
         if self._updated:
-            assets = [
-                asset
-                for asset in assets
-                if not asset.get("updated") or self._updated.get(asset["code"]) != asset["updated"]
-            ]
+            assets = [asset for asset in assets if not asset.updated or self._updated.get(asset.code) != asset.updated]
         if len(self._updated) < MAX_REMEMBERED:
-            self._updated.update((asset["code"], asset["updated"]) for asset in assets if asset.get("updated"))
+            self._updated.update((asset.code, asset.updated) for asset in assets if asset.updated)
         return list(assets)
 
     def add(self, updated: Mapping[str, str | None]) -> None:
@@ -53,8 +49,8 @@ class WrittenCodes:
     def __init__(self) -> None:
         self.codes: set[str] = set()
 
-    def new(self, assets: Sequence[dict[str, Any]]) -> Assets:
+    def new(self, assets: Sequence[Asset]) -> list[Asset]:
         """Those of some assets that have not been written; from now on they count as written."""
-        new = [asset for asset in assets if asset["code"] not in self.codes]
-        self.codes.update(asset["code"] for asset in new)
+        new = [asset for asset in assets if asset.code not in self.codes]
+        self.codes.update(asset.code for asset in new)
         return new

@@ -8,7 +8,7 @@ import logging
 import math
 import re
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -26,6 +26,9 @@ MAX_MARGIN_SECONDS = 30.0
 # A sound answer has some 300 bytes.
 MAX_GRANT_BYTES = 64 * 1024
 
+_QUOTATION_MARKS = "\"'`\u00b4\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb"
+# Zero-width space and byte order mark: what `isspace` leaves out.
+_INVISIBLE = "\u200b\ufeff"
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
 logger = logging.getLogger(__name__)
@@ -189,25 +192,28 @@ class Tokens:
                 {"grant_type": "password", "username": credentials.username, "password": credentials.password},
             )
         except RequestFailed as error:
-            raise Fatal(login_refused(error.status or 0, error.reason) if error.reason else str(error)) from error
+            if not error.reason:
+                raise Fatal(str(error)) from error
+            raise Fatal(login_refused(error.status or 0, error.reason, stray_ends(credentials))) from error
 
 
-def login_refused(status: int, reason: str) -> str:
+def login_refused(status: int, reason: str, hint: str = "") -> str:
     """What to do about a login that the PIM refuses: the line for the user.
 
     Args:
         status: the token route's status.
         reason: the PIM's own message.
+        hint: what looks odd about the credentials, from `stray_ends`.
     """
     answer = describe(status, reason)
     if status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
         return f"The token route answers {answer}, as no PIM would: check api_url, and what stands in front of the PIM."
     stripped = "If they are right, a web server in front of the PIM may strip the Authorization header."
     if "client" in reason.lower():
-        return f"The PIM refuses client_id or client_secret: {answer}. {stripped}"
+        return f"The PIM refuses client_id or client_secret: {answer}. {stripped}{hint}"
     if "user" in reason.lower() or "password" in reason.lower():
-        return f"The PIM refuses username or password: {answer}."
-    return f"The PIM refuses client_id, client_secret, username or password: {answer}. {stripped}"
+        return f"The PIM refuses username or password: {answer}.{hint}"
+    return f"The PIM refuses client_id, client_secret, username or password: {answer}. {stripped}{hint}"
 
 
 def token_refused(credentials: Credentials, reason: str, refuser: str = "") -> str:
@@ -222,14 +228,46 @@ def token_refused(credentials: Credentials, reason: str, refuser: str = "") -> s
     if refuser:
         return (
             f"{answer}, not by the PIM but by {refuser}. If it wants a login of its own: api_url must be reachable "
-            "without one. If not, the token was revoked or is wrong, or the Authorization header is stripped on its way."
+            "without one. If not, the token was revoked or is wrong, or the Authorization header is lost on its way."
         )
     if isinstance(credentials, AppToken):
-        return f"The PIM refuses access_token: {answer}. It was revoked or is wrong: connect the App anew for another."
+        advice = f"It was revoked or is wrong: connect the App anew for another.{stray_ends(credentials)}"
+        return f"The PIM refuses access_token: {answer}. {advice}"
     return (
         f"The PIM refuses the tokens that it has just given: {answer}. See whether the connection's user is enabled, "
         "and whether a web server in front of the PIM strips the Authorization header."
     )
+
+
+def stray_ends(credentials: Credentials) -> str:
+    """A sentence that names the settings which may have been pasted with more than they are; "" if none looks so.
+
+    Passwords may begin and end with anything, so this is told only once the PIM has refused them.
+    """
+    found = [
+        f"{item.name} {' and '.join(places)}"
+        for item in fields(credentials)
+        if (places := _stray(getattr(credentials, item.name)))
+    ]
+    return f" Was something pasted with them? {'; '.join(found)}." if found else ""
+
+
+def _stray(text: str) -> list[str]:
+    return [
+        f"{place} with {kind}"
+        for place, character in (("begins", text[:1]), ("ends", text[-1:]))
+        if (kind := _stray_kind(character))
+    ]
+
+
+def _stray_kind(character: str) -> str | None:
+    if not character:
+        return None
+    if character in _QUOTATION_MARKS:
+        return "a quotation mark"
+    if character in "\r\n\x85\u2028\u2029":
+        return "a line break"
+    return "a blank" if character.isspace() or character in _INVISIBLE else None
 
 
 def _lifetime(expires_in: object) -> float:

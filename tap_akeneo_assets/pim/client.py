@@ -19,7 +19,7 @@ import urllib3
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies
 
-from tap_akeneo_assets.errors import AkeneoError, DamagedPage, Fatal, NotJson, RequestFailed, WrongAnswer
+from tap_akeneo_assets.errors import AkeneoError, DamagedPage, Fatal, NotJson, NotTheFile, RequestFailed, WrongAnswer
 from tap_akeneo_assets.pim.auth import Credentials, Grant, Tokens, token_refused
 from tap_akeneo_assets.pim.bodies import CHUNK_BYTES, Bodies, TooLarge, first_part
 from tap_akeneo_assets.pim.connections import Connections
@@ -39,7 +39,7 @@ from tap_akeneo_assets.pim.urls import base_url, is_loopback, other_host, path_a
 from tap_akeneo_assets.pim.waits import back_off, http_date
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 
 # A token may be refused because it ended meanwhile, and its successor too on a PIM of several nodes; a third refusal in
@@ -82,6 +82,8 @@ class Answer(NamedTuple, Generic[T]):
 
 
 Outcome: TypeAlias = Answer[T] | Retry | AkeneoError
+# Makes an answer of a response of good status; the number is when the request was sent, by the client's clock.
+Consume: TypeAlias = "Callable[[RequestInfo, requests.Response, float], Outcome[T]]"
 
 
 class Client:
@@ -165,25 +167,25 @@ class Client:
             Fatal: all others are too.
             Stopped: the run is ending.
         """
-        request_info = RequestInfo("GET", self.api_url, REST_ROOT + path)
-        url = f"{request_info.url}?{query}" if query else request_info.url
-        refused: list[str] = []
+        return self._get(path, query, self._reading(read))
 
-        def attempt() -> Outcome[T]:
-            outcome = self._try_with_token(request_info, url, refused, read)
-            if isinstance(outcome, Denied) and len(refused) == 1 and self._tokens.token(refused[0]) != refused[0]:
-                outcome = self._try_with_token(request_info, url, refused, read)
-            if not isinstance(outcome, Denied) or len(refused) < min(MAX_DENIALS, self._max_retries + 1):
-                return outcome
-            line = token_refused(self._credentials, outcome.message, outcome.refuser)
-            if request_info.is_needed_by_all or not self._takes_token():
-                return Fatal(line)
-            return RequestFailed(f"{request_info}: {line}", status=401, reason=outcome.message)
+    def download(self, path: str, save: Callable[[Mapping[str, str], Iterator[bytes]], T]) -> T:
+        """Ask for a file until there is a good answer or no hope of one. Nothing of it is kept in memory.
 
-        answer = self._until_answered(request_info, attempt)
-        with self._lock:
-            self._lost_in_a_row = 0
-        return answer
+        Args:
+            path: below `/api/rest/v1`, beginning with a slash, percent-encoded.
+            save: gets the headers and the body, in pieces, of each answer of status 200. It raises `NotTheFile` if
+                another try may help, and any other `AkeneoError` if none does.
+
+        Returns:
+            What `save` gives.
+
+        Raises:
+            RequestFailed: this request is lost.
+            Fatal: all others are too.
+            Stopped: the run is ending.
+        """
+        return self._get(path, "", self._saving(save)).data
 
     def link_to_keep(self, link: str) -> str | None:
         """A link as the state may keep it: its path and query; None if it holds a secret.
@@ -204,6 +206,27 @@ class Client:
         """Close connections that are not in use."""
         self._connections.close()
 
+    def _get(self, path: str, query: str, consume: Consume[T]) -> Answer[T]:
+        request_info = RequestInfo("GET", self.api_url, REST_ROOT + path)
+        url = f"{request_info.url}?{query}" if query else request_info.url
+        refused: list[str] = []
+
+        def attempt() -> Outcome[T]:
+            outcome = self._try_with_token(request_info, url, refused, consume)
+            if isinstance(outcome, Denied) and len(refused) == 1 and self._tokens.token(refused[0]) != refused[0]:
+                outcome = self._try_with_token(request_info, url, refused, consume)
+            if not isinstance(outcome, Denied) or len(refused) < min(MAX_DENIALS, self._max_retries + 1):
+                return outcome
+            line = token_refused(self._credentials, outcome.message, outcome.refuser)
+            if request_info.is_needed_by_all or not self._takes_token():
+                return Fatal(line)
+            return RequestFailed(f"{request_info}: {line}", status=401, reason=outcome.message)
+
+        answer = self._until_answered(request_info, attempt)
+        with self._lock:
+            self._lost_in_a_row = 0
+        return answer
+
     def _ask_for_token(self, authorization: str, grant_request: Mapping[str, str]) -> Grant:
         request_info = RequestInfo("POST", self.api_url, TOKEN_PATH)
         headers = {"Authorization": authorization, "Content-Type": "application/json", **JSON_HEADERS}
@@ -211,7 +234,7 @@ class Client:
 
         def attempt() -> Outcome[Grant | None]:
             outcome = self._try(
-                request_info, lambda: self._request("POST", request_info.url, headers, body), Grant.parse
+                request_info, lambda: self._request("POST", request_info.url, headers, body), self._reading(Grant.parse)
             )
             return Retry("200 without a token in it") if isinstance(outcome, Answer) and not outcome.data else outcome
 
@@ -261,7 +284,9 @@ class Client:
     def _is_alive(self) -> bool:
         """Whether the PIM answers at all. Its list of endpoints needs no token; a refusal of it is an answer too."""
         request_info = RequestInfo("GET", self.api_url, REST_ROOT)
-        outcome = self._try(request_info, lambda: self._request("GET", request_info.url, JSON_HEADERS), len)
+        outcome = self._try(
+            request_info, lambda: self._request("GET", request_info.url, JSON_HEADERS), self._reading(len)
+        )
         if isinstance(outcome, Retry | Fatal) and not isinstance(outcome, Denied):
             return False
         with self._lock:
@@ -271,10 +296,10 @@ class Client:
     def _takes_token(self) -> bool:
         """Whether the token is good for something else than what has just been refused."""
         families = RequestInfo("GET", self.api_url, f"{REST_ROOT}/asset-families")
-        return not isinstance(self._try_with_token(families, families.url, [], len), Denied)
+        return not isinstance(self._try_with_token(families, families.url, [], self._reading(len)), Denied)
 
     def _try_with_token(
-        self, request_info: RequestInfo, url: str, refused: list[str], read: Callable[[bytes], T]
+        self, request_info: RequestInfo, url: str, refused: list[str], consume: Consume[T]
     ) -> Outcome[T]:
         """Try once; `refused` are the tokens refused in a row so far, and then those after this try."""
         token = ""
@@ -285,7 +310,7 @@ class Client:
             headers = {"Authorization": f"Bearer {token}", **(MEDIA_HEADERS if request_info.is_media else JSON_HEADERS)}
             return self._request("GET", url, headers)
 
-        outcome = self._try(request_info, prepare, lambda body: read(_without(token, body)))
+        outcome = self._try(request_info, prepare, consume)
         if isinstance(outcome, Denied):
             refused.append(token)
         else:
@@ -293,7 +318,7 @@ class Client:
         return outcome
 
     def _try(
-        self, request_info: RequestInfo, prepare: Callable[[], requests.PreparedRequest], read: Callable[[bytes], T]
+        self, request_info: RequestInfo, prepare: Callable[[], requests.PreparedRequest], consume: Consume[T]
     ) -> Outcome[T]:
         """Send once, when it is one's turn; only then is the request prepared, so that its token is fresh."""
         self._rate_limiter.enter()
@@ -308,7 +333,7 @@ class Client:
                 ) as response,
             ):
                 self._answered = True
-                outcome = self._receive(request_info, response, began, read)
+                outcome = self._receive(request_info, response, began, consume)
                 # Whatever else was wrong with an answer, another connection costs little.
                 loan.reusable = isinstance(outcome, Answer | Denied | AkeneoError)
                 return outcome
@@ -316,25 +341,53 @@ class Client:
             return judge_failure(request_info, error, answered=self._answered)
 
     def _receive(
-        self, request_info: RequestInfo, response: requests.Response, began: float, read: Callable[[bytes], T]
+        self, request_info: RequestInfo, response: requests.Response, began: float, consume: Consume[T]
     ) -> Outcome[T]:
-        chunks = response.iter_content(CHUNK_BYTES)
-        if not is_good(response.status_code):
-            verdict = self._judge(request_info, response, first_part(chunks))
-            assert verdict is not None  # noqa: S101  # only a good status can have none
-            return verdict
-        try:
-            with self._bodies.read(chunks) as body:
-                elapsed = self._clock.monotonic() - began
-                date = http_date(response.headers.get("Date", ""))
-                return self._judge(request_info, response, body) or Answer(read(body), len(body), date, elapsed)
-        except TooLarge:
-            kind = RequestFailed if request_info.is_media else DamagedPage
-            return kind(f"{request_info}: the answer is larger than 256 MB.", status=response.status_code)
-        except NotJson as error:
-            return Retry(f"200 with a body that is not JSON ({error})")
-        except WrongAnswer as error:
-            return Retry(f"an answer to another request ({error})")
+        if is_good(response.status_code):
+            return consume(request_info, response, began)
+        verdict = self._judge(request_info, response, first_part(response.iter_content(CHUNK_BYTES)))
+        assert verdict is not None  # noqa: S101  # only a good status can have none
+        return verdict
+
+    def _reading(self, read: Callable[[bytes], T]) -> Consume[T]:
+        """Read a whole body."""
+
+        def consume(request_info: RequestInfo, response: requests.Response, began: float) -> Outcome[T]:
+            try:
+                with self._bodies.read(response.iter_content(CHUNK_BYTES)) as body:
+                    elapsed = self._clock.monotonic() - began
+                    if verdict := self._judge(request_info, response, body):
+                        return verdict
+                    return _answer(read(_without_token(response, body)), len(body), response, elapsed)
+            except TooLarge:
+                return DamagedPage(f"{request_info}: the answer is larger than 256 MB.", status=response.status_code)
+            except NotJson as error:
+                return Retry(f"200 with a body that is not JSON ({error})")
+            except WrongAnswer as error:
+                return Retry(f"an answer to another request ({error})")
+
+        return consume
+
+    def _saving(self, save: Callable[[Mapping[str, str], Iterator[bytes]], T]) -> Consume[T]:
+        """Hand a body on in pieces, as they come."""
+
+        def consume(_: RequestInfo, response: requests.Response, began: float) -> Outcome[T]:
+            size = 0
+
+            def chunks() -> Iterator[bytes]:
+                nonlocal size
+                for chunk in response.iter_content(CHUNK_BYTES):
+                    self._check_stop()
+                    size += len(chunk)
+                    yield chunk
+
+            try:
+                data = save(response.headers, chunks())
+            except NotTheFile as error:
+                return Retry(str(error))
+            return _answer(data, size, response, self._clock.monotonic() - began)
+
+        return consume
 
     def _judge(self, request_info: RequestInfo, response: requests.Response, body: bytes) -> Retry | AkeneoError | None:
         return judge_answer(
@@ -371,7 +424,11 @@ def _is_no_warning(record: logging.LogRecord) -> bool:
     return record.levelno < logging.WARNING
 
 
-def _without(token: str, body: bytes) -> bytes:
-    """A body that does not repeat the token, so that neither a record nor a link in the state hands it on."""
-    echo = token.encode()
+def _answer(data: T, size: int, response: requests.Response, elapsed: float) -> Answer[T]:
+    return Answer(data, size, http_date(response.headers.get("Date", "")), elapsed)
+
+
+def _without_token(response: requests.Response, body: bytes) -> bytes:
+    """A body that does not repeat the request's token, so that neither a record nor a link in the state hands it on."""
+    echo = response.request.headers.get("Authorization", "").removeprefix("Bearer ").encode()
     return body if len(echo) < MIN_ECHO_CHARACTERS or echo not in body else body.replace(echo, b"***")

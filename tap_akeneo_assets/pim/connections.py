@@ -153,10 +153,8 @@ class _AnswerFile(io.BufferedReader):
     raw: _SocketReader
 
     def close(self) -> None:
-        if not self.closed:
-            self.raw.stop_reading()
-            if self.peek(1):
-                self.raw.hang_up()
+        if not self.closed and (self.raw.stop_reading() or self.peek(1)):
+            self.raw.hang_up()
         super().close()
 
 
@@ -195,9 +193,10 @@ class _SocketReader(io.RawIOBase):
         """
         while self._reading:
             began = time.monotonic()
-            size: int | None = None
-            with suppress(TimeoutError):
+            try:
                 size = self._sock.recv_into(buffer)
+            except TimeoutError:
+                size = None
             self._waited += time.monotonic() - began
             if self._stop.is_set():
                 raise Stopped
@@ -212,11 +211,10 @@ class _SocketReader(io.RawIOBase):
                 return size
         return None
 
-    def stop_reading(self) -> None:
-        """The answer is over; bytes that are decrypted already belong to no request."""
+    def stop_reading(self) -> bool:
+        """End the reading; whether more has been decrypted than was read."""
         self._reading = False
-        if isinstance(self._sock, ssl.SSLSocket) and self._sock.pending():
-            self.hang_up()
+        return isinstance(self._sock, ssl.SSLSocket) and self._sock.pending() > 0
 
     def hang_up(self) -> None:
         """End the connection, whoever still holds it."""
@@ -225,8 +223,7 @@ class _SocketReader(io.RawIOBase):
             getattr(self._sock, "socket", self._sock).shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        if not self.closed:
-            with suppress(OSError):
-                self._sock.settimeout(None if self._timeout == float("inf") else self._timeout)
-            self._holder.close()
+        with suppress(OSError):
+            self._sock.settimeout(None if self._timeout == float("inf") else self._timeout)
+        self._holder.close()
         super().close()

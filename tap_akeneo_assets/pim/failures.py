@@ -98,12 +98,12 @@ def _judge_tls(
     no_file = type(cause) is OSError and "CA certificate" in str(cause)
     if no_file or (isinstance(cause, ssl.SSLError) and getattr(cause, "library", None) in ("X509", "PEM")):
         return Fatal(_UNREADABLE_BUNDLE)
-    reason = getattr(cause, "reason", None) if isinstance(cause, ssl.SSLError) else None
-    if not answered and reason in _NOT_TLS:
+    trouble = getattr(cause, "reason", None) if isinstance(cause, ssl.SSLError) else None
+    if not answered and trouble in _NOT_TLS:
         setting = "HTTPS_PROXY" if by_proxy else "api_url"
         return Fatal(f"{who} does not speak TLS; is {setting} http://?")
-    if not answered and reason in _OTHER_TLS:
-        return Fatal(f"{who} and this machine have no version or cipher of TLS in common ({reason}).")
+    if not answered and trouble in _OTHER_TLS:
+        return Fatal(f"{who} and this machine have no version or cipher of TLS in common ({trouble}).")
     return None
 
 
@@ -142,7 +142,7 @@ def _describe_failure(error: Exception, causes: Sequence[BaseException], *, by_p
     if by_proxy:
         return f"no connection by the proxy ({what})"
     if what == "connection refused" and not answered:
-        return "connection refused; is api_url right, and is the PIM running?"
+        return "connection refused (check api_url, and that the PIM is running)"
     return what
 
 

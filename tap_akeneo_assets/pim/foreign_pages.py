@@ -15,14 +15,15 @@ if TYPE_CHECKING:
 
 # Heads with inlined styles and scripts come before the form, and seldom reach half of this.
 LOOKED_AT_BYTES = 64 * 1024
-BLANKS = b"\xef\xbb\xbf \t\r\n"
 
+_FIRST_CHARACTER = re.compile(rb"[\xef\xbb\xbf \t\r\n]*(.?)")
 _PASSWORD_TYPE = re.compile(rb"""\btype\s*=\s*["']?password\b""")
 
 
 def is_html(headers: Mapping[str, str], body: bytes) -> bool:
     """Whether a body is HTML: by its first character, and by its type if that leaves a doubt."""
-    first = body[:LOOKED_AT_BYTES].lstrip(BLANKS)[:1]
+    found = _FIRST_CHARACTER.match(body, 0, LOOKED_AT_BYTES)
+    first = found[1] if found else b""
     return first == b"<" or ("html" in headers.get("Content-Type", "").lower() and first not in (b"{", b"["))
 
 

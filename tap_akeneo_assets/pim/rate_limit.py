@@ -39,7 +39,7 @@ class RateLimiter:
 
     Args:
         clock: the time.
-        rate: requests a second; 0 for no limit.
+        rate: requests per second; 0 for no limit.
     """
 
     def __init__(self, clock: Clock, rate: float) -> None:

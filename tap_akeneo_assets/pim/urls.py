@@ -139,7 +139,7 @@ def is_other_resource(path: str, data: object) -> bool:
     Args:
         path: the path that was asked, below `/api/rest/v1`, percent-encoded.
         data: the answer, decoded. A page and an item name themselves by `_links.self.href`
-            (https://api.akeneo.com/documentation/responses.html); what does not is taken for what was asked.
+            (https://api.akeneo.com/documentation/pagination.html); what does not is taken for what was asked.
 
     Returns:
         Whether the link's path ends in another one. Scheme, host, a path before, encoding, a slash at the end and the
@@ -154,8 +154,8 @@ def is_other_resource(path: str, data: object) -> bool:
         own_path = urlsplit(urljoin(path, href.strip())).path
     except ValueError:
         return False
-    own, asked = (unquote(text).rstrip("/").casefold() for text in (own_path, path))
-    return bool(own) and not own.endswith(asked)
+    own, requested = (unquote(text).rstrip("/").casefold() for text in (own_path, path))
+    return bool(own) and not own.endswith(requested)
 
 
 def is_loopback(api_url: str) -> bool:

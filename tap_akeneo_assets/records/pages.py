@@ -16,7 +16,7 @@ def items(answer: object) -> list[dict[str, Any]]:
             of the arrays.
 
     Raises:
-        UnexpectedShape: it is neither, so that an error's body is not taken for an empty list.
+        UnexpectedShape: it is neither of the two; an error's body is not taken for an empty list.
     """
     path, found = "answer", answer
     if type(answer) is dict and "_embedded" in answer:
@@ -38,7 +38,7 @@ def page_items(answer: object) -> list[dict[str, Any]]:
     """The items of a page, as of a list that has several.
 
     Raises:
-        UnexpectedShape: it is none; nor is `{}`, as which PHP might send an empty array, but others send anything.
+        UnexpectedShape: it is no page. Nor is `{}`: PHP may send it for an empty array, other servers for anything.
     """
     if type(answer) is not dict or "_embedded" not in answer:
         raise UnexpectedShape("answer", answer, "a page with `_embedded`")
@@ -49,7 +49,7 @@ def item(answer: object, code: str) -> dict[str, Any]:
     """The one item of an answer to a question for one; the PIM may spell its code in another case.
 
     Raises:
-        UnexpectedShape: it is none, or another one; an error's body has a `code` too.
+        UnexpectedShape: it is no item, or another one; the body of an error has a `code` too.
     """
     if type(answer) is not dict or (as_text(answer.get("code")) or "").casefold() != code.casefold():
         raise UnexpectedShape("answer", answer, f"the item {code!r}")
@@ -57,7 +57,7 @@ def item(answer: object, code: str) -> dict[str, Any]:
 
 
 def next_link(answer: object) -> str | None:
-    """The address of the page after this one, `_links.next.href`; only where there is none the list ends.
+    """The address of the page after this one, `_links.next.href`. None ends the list; nothing else does.
 
     Raises:
         UnexpectedShape: it has a `next` that leads nowhere.

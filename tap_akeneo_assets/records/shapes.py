@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tap_akeneo_assets.errors import UnexpectedShape
 from tap_akeneo_assets.records.json_body import encode_text
-from tap_akeneo_assets.records.timestamps import to_timestamp
+from tap_akeneo_assets.records.timestamps import to_utc
 from tap_akeneo_assets.schemas import VALUES
 
 if TYPE_CHECKING:
@@ -47,15 +47,15 @@ class Shape:
     ) -> None:
         api_names = {ours: theirs for theirs, ours in (rename or {}).items()}
         self._fields: dict[str, tuple[str, Reshape]] = {}
-        self._moments: list[str] = []
+        self._timestamps: list[str] = []
         for name, declared in schema["properties"].items():
             if name in parents:
                 continue
             api_name = api_names.get(name, name)
             reshape = _to_json if name in as_json else reshaper(declared, api_name)
-            self._fields[api_name] = (name, _unless_plain(reshape) if declared is VALUES else reshape)
+            self._fields[api_name] = (name, _with_codes(reshape) if declared is VALUES else reshape)
             if declared.get("format") == "date-time":
-                self._moments.append(name)
+                self._timestamps.append(name)
         self._keys = [name for name in schema["required"] if name not in parents]
         self._left_out = {"_links", *parents}
 
@@ -85,10 +85,10 @@ class Shape:
         for name in self._keys:
             if not record.get(name):
                 raise UnexpectedShape(name, record.get(name), "a code")
-        for name in self._moments:
+        for name in self._timestamps:
             text = record.get(name)
             if text is not None:
-                record[name] = to_timestamp(text)
+                record[name] = to_utc(text)
                 if record[name] is None:
                     remarks.append(f"field {name!r} is null where it holds no real date")
         return record, remarks
@@ -146,37 +146,15 @@ def _array(schema: Mapping[str, Any], *, nullable: bool, path: str) -> Reshape:
     return reshape
 
 
-def _unless_plain(reshape: Reshape) -> Reshape:
-    """Reshape an asset's `values` only where a quick look finds cause.
+def _with_codes(reshape: Reshape) -> Reshape:
+    """Reshape an asset's `values`, each of which needs the code of its attribute."""
 
-    It is most of the work on most of the records, and what is compiled from the schema takes several times as long
-    to give it back as it came.
-    """
-
-    def reshape_if_needed(values: Any) -> Any:  # noqa: ANN401 - JSON
+    def reshape_values(values: Any) -> Any:  # noqa: ANN401 - JSON
         if type(values) is dict and "" in values:
             raise UnexpectedShape("values", values, "one with a code for each attribute")
-        return values if type(values) is dict and _is_plain(values) else reshape(values)
+        return reshape(values)
 
-    return reshape_if_needed
-
-
-def _is_plain(values: dict[str, Any]) -> bool:
-    for entries in values.values():
-        if type(entries) is not list:
-            return False
-        for entry in entries:
-            if type(entry) is not dict:
-                return False
-            locale, channel, kind = entry.get("locale"), entry.get("channel"), entry.get("attribute_type")
-            if not (
-                (locale is None or type(locale) is str)
-                and (channel is None or type(channel) is str)
-                and (kind is None or type(kind) is str)
-                and ("linked_data" not in entry or type(entry["linked_data"]) is dict)
-            ):
-                return False
-    return True
+    return reshape_values
 
 
 def _scalar(kind: str, *, nullable: bool, path: str) -> Reshape:
@@ -207,7 +185,7 @@ def _to_json(value: object) -> str | None:
 
 
 def as_list(value: object) -> list[Any] | None:
-    """The array that PHP meant, with or without holes; none where it is no array."""
+    """The array that PHP meant, with or without holes; None where it is no array."""
     if type(value) is list:
         return value
     if type(value) is dict and all(name.isascii() and name.isdigit() for name in value):
@@ -216,14 +194,14 @@ def as_list(value: object) -> list[Any] | None:
 
 
 def as_text(value: object) -> str | None:
-    """The text that PHP meant: a text, or a number's digits; none where it is neither."""
+    """The text that PHP meant: a text, or a number's digits; None where it is neither."""
     if type(value) is str:
         return value
     return encode_text(value) if type(value) is int or type(value) is Decimal else None
 
 
 def as_codes(value: object) -> list[str] | None:
-    """The array of codes that PHP meant, one code alone included; none where it is no such array."""
+    """The array of codes that PHP meant, one code alone included; None where it is something else."""
     codes: list[str] = []
     listed = as_list(value)
     for code in [value] if listed is None else listed:
@@ -235,7 +213,7 @@ def as_codes(value: object) -> list[str] | None:
 
 
 def as_number(value: object) -> int | Decimal | None:
-    """The number that PHP meant: a number, or a text of ASCII digits, to the last digit; none where it is neither."""
+    """The number that PHP meant: a number, or a text of ASCII digits, to the last digit; None where it is neither."""
     if type(value) is int or type(value) is Decimal:
         return value
     if type(value) is str and _NUMBER.fullmatch(value):
@@ -244,7 +222,7 @@ def as_number(value: object) -> int | Decimal | None:
 
 
 def as_integer(value: object) -> int | None:
-    """The integer of 64 bits that PHP meant; none where it is no such."""
+    """The integer of 64 bits that PHP meant; None where it is something else."""
     number = as_number(value)
     if type(number) is Decimal and abs(number.adjusted()) < _INTEGER_DIGITS and number == number.to_integral_value():
         number = int(number)
@@ -252,7 +230,7 @@ def as_integer(value: object) -> int | None:
 
 
 def as_boolean(value: object) -> bool | None:
-    """The boolean that PHP meant: true, false, or 1 and 0 as numbers or texts; none where it is neither."""
+    """The boolean that PHP meant: true, false, or 1 and 0 as numbers or texts; None where it is neither."""
     if type(value) is bool:
         return value
     return {"0": False, "1": True}.get(as_text(value) or "")

@@ -26,7 +26,7 @@ def to_timestamp(text: str, *, with_offset: bool = False) -> str | None:
         with_offset: refuse a text without an offset, instead of taking it for UTC.
 
     Returns:
-        The text itself where nothing was to be mended; none where it is no real date of the years 1 to 9999, in its
+        The text itself where nothing had to be mended; None where it is no real date of the years 1 to 9999, in its
         own offset or in UTC.
     """
     if _USUAL_TIMESTAMP.fullmatch(text):
@@ -48,6 +48,29 @@ def to_timestamp(text: str, *, with_offset: bool = False) -> str | None:
         return None
     mended = f"{date}T{time}{fraction or ''}{offset}"
     return text if mended == text else mended
+
+
+def to_utc(text: str) -> str | None:
+    """The timestamp that a text holds, in UTC and in the vendor's form: `2026-01-31T10:00:00+00:00`.
+
+    Targets keep it in columns without a time zone, so any other offset would be lost or converted there.
+
+    Args:
+        text: as `to_timestamp` takes it.
+
+    Returns:
+        The text itself where it has that form already; fractions of a second stay. None where `to_timestamp` gives
+        None.
+    """
+    timestamp = to_timestamp(text)
+    if timestamp is None or timestamp.endswith("+00:00"):
+        return timestamp
+    if timestamp.endswith("Z"):
+        return f"{timestamp[:-1]}+00:00"
+    # The fraction stays as text: it may have more digits than a `datetime` holds, and no offset changes it.
+    local_time, fraction, offset = timestamp[:19], timestamp[19:-6], timestamp[-6:]
+    utc = datetime.fromisoformat(f"{local_time}{offset}").astimezone(UTC).replace(tzinfo=None)
+    return f"{utc.isoformat()}{fraction}+00:00"
 
 
 def to_filter(timestamp: datetime) -> str:

@@ -1,4 +1,4 @@
-"""An asset's `values` as typed rows, one a value.
+"""An asset's `values` as typed rows, one row per value. Pure.
 
 The vendor's guide to synchronising assets ends so: look up the type of each value's attribute, and parse the data
 according to it. What does not parse keeps its raw value, and so does a type that does not exist yet.
@@ -10,16 +10,16 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+import msgspec
+
+from tap_akeneo_assets.records.assets import Asset, Value
 from tap_akeneo_assets.records.json_body import MAX_DIGITS, encode_text
 from tap_akeneo_assets.records.shapes import as_codes, as_number, as_text
 from tap_akeneo_assets.records.timestamps import to_timestamp
-from tap_akeneo_assets.schemas import ASSET_VALUES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 
-
-Row: TypeAlias = dict[str, Any]
 
 # What Postgres' `numeric` holds: so many digits before the point, so many after it.
 _DIGITS_BEFORE, _DIGITS_AFTER = 131_072, 16_383
@@ -28,7 +28,29 @@ _LONGEST_NUMBER = _DIGITS_BEFORE + _DIGITS_AFTER + len("-.e-123456")
 _SURE_DIGITS = 4_000
 # SaaS makes these of a bare id, when the attribute has no prefix.
 _MEDIA_SITES = {"youtube": "https://youtube.com/watch?v=", "vimeo": "https://vimeo.com/"}
-_EMPTY_ROW: Row = dict.fromkeys(ASSET_VALUES["properties"])
+
+
+class ValueRow(msgspec.Struct, gc=False):
+    """A record of `asset_values`."""
+
+    asset_family_code: str
+    asset_code: str
+    value_key: str
+    attribute_code: str
+    attribute_type: str | None
+    locale: str | None
+    channel: str | None
+    text_value: str | None = None
+    number_value: int | Decimal | None = None
+    boolean_value: bool | None = None
+    date_value: str | None = None
+    option_codes: list[str] | None = None
+    media_file_code: str | None = None
+    media_url: str | None = None
+    record_code: str | None = None
+    linked_asset_codes: list[str] | None = None
+    raw_value: str | None = None
+    asset_updated: str | None = None
 
 
 class AttributeInfo(NamedTuple):
@@ -40,7 +62,7 @@ class AttributeInfo(NamedTuple):
     media_type: str | None = None
 
 
-_Parse: TypeAlias = Callable[[Row, Any, "Mapping[str, Any]", AttributeInfo | None], bool]
+_Parse: TypeAlias = Callable[[ValueRow, Any, Value, AttributeInfo | None], bool]
 
 
 def attribute_info(attribute: Mapping[str, Any]) -> AttributeInfo:
@@ -50,23 +72,21 @@ def attribute_info(attribute: Mapping[str, Any]) -> AttributeInfo:
     )
 
 
-def needs_attributes(asset: Mapping[str, Any], known: Container[str] = ()) -> bool:
+def needs_attributes(asset: Asset, known: Container[str] = ()) -> bool:
     """Whether an asset's values cannot be typed without the family's attributes, or without more than some of them.
 
     SaaS sends `attribute_type` with each value, and the full URL of a media link in its `linked_data`; others do not.
 
     Args:
-        asset: a record of `assets`.
+        asset: the asset.
         known: the codes of attributes that are known already.
     """
-    for attribute, values in (asset.get("values") or {}).items():
+    for attribute, values in asset.values.items():
         if attribute in known:
             continue
-        for value in values or ():
-            kind = value.get("attribute_type")
-            if not kind:
-                return True
-            if kind == "media_link" and not _tells_full_url(value.get("linked_data") or {}):
+        for value in values:
+            kind = value.attribute_type
+            if not kind or (kind == "media_link" and not _tells_full_url(value.linked_data or {})):
                 return True
     return False
 
@@ -77,45 +97,42 @@ def _tells_full_url(linked: Mapping[str, Any]) -> bool:
 
 
 def value_rows(
-    asset: Mapping[str, Any], attributes: Mapping[str, AttributeInfo] | None, unparsed: set[tuple[str, str]]
-) -> Iterator[Row]:
+    asset: Asset, family: str, attributes: Mapping[str, AttributeInfo] | None, unparsed: set[tuple[str, str]]
+) -> Iterator[ValueRow]:
     """Make rows of `asset_values`, one for each value of an asset.
 
     Args:
-        asset: a record of `assets`.
-        attributes: the family's, by code; none where they are not known.
+        asset: the asset.
+        family: its family's code.
+        attributes: the family's, by code; None where they are not known.
         unparsed: gets the attribute and type of each value that its type does not admit.
     """
-    blank = {
-        **_EMPTY_ROW,
-        "asset_family_code": asset["asset_family_code"],
-        "asset_code": asset["code"],
-        "asset_updated": asset.get("updated"),
-    }
-    known = attributes or {}
-    for attribute, values in (asset.get("values") or {}).items():
+    code, updated, known = asset.code, asset.updated, attributes or {}
+    for attribute, values in asset.values.items():
         info = known.get(attribute)
-        for value in values or ():
-            row = blank.copy()
-            locale, channel, data = value.get("locale"), value.get("channel"), value.get("data")
-            kind: str | None = value.get("attribute_type") or (info and info.type)
-            key = f"{attribute}-{locale}" if locale else attribute
-            row["value_key"] = f"{key}-{channel}" if channel else key
-            row["attribute_code"] = attribute
-            row["attribute_type"] = kind
-            row["locale"] = locale
-            row["channel"] = channel
-            row["raw_value"] = encode_text(data)
-            if kind in _PARSERS and data is not None and not _PARSERS[kind](row, data, value, info):
+        for value in values:
+            locale, channel, data = value.locale, value.channel, value.data
+            kind = value.attribute_type or (info.type if info else None)
+            key = value_key(attribute, locale, channel)
+            row = ValueRow(family, code, key, attribute, kind, locale, channel)
+            row.raw_value = encode_text(data)
+            row.asset_updated = updated
+            if data is not None and kind in _PARSERS and not _PARSERS[kind](row, data, value, info):
                 unparsed.add((attribute, kind))
             yield row
+
+
+def value_key(attribute: str, locale: str | None, channel: str | None) -> str:
+    """`attribute[-locale][-channel]`, as Akeneo's flat files name a column."""
+    key = f"{attribute}-{locale}" if locale else attribute
+    return f"{key}-{channel}" if channel else key
 
 
 class UnseenFilters:
     """The channel and locales wanted of which no value has been seen yet; false when none is left.
 
     Args:
-        channel: code of the only channel wanted; none for all.
+        channel: code of the only channel wanted; None for all.
         locales: codes of the only locales wanted; empty for all.
     """
 
@@ -126,15 +143,16 @@ class UnseenFilters:
     def __bool__(self) -> bool:
         return any(self._names.values())
 
-    def see(self, assets: Sequence[Mapping[str, Any]]) -> None:
-        """Take note of some records of `assets`."""
-        values = [
-            value for asset in assets for entries in (asset.get("values") or {}).values() for value in entries or ()
-        ]
+    def see(self, assets: Sequence[Asset]) -> None:
+        """Take note of some assets."""
+        values = [value for asset in assets for its_values in asset.values.values() for value in its_values]
         self._has_values = self._has_values or bool(values)
-        for setting, field in (("channel", "channel"), ("locales", "locale")):
+        for setting, codes in (
+            ("channel", {value.channel or "" for value in values}),
+            ("locales", {value.locale or "" for value in values}),
+        ):
             if self._names[setting]:
-                seen = {(value.get(field) or "").casefold() for value in values}
+                seen = {code.casefold() for code in codes}
                 self._names[setting] = [name for name in self._names[setting] if name.casefold() not in seen]
 
     def found(self) -> dict[str, list[str]]:
@@ -149,7 +167,7 @@ def thin_out(
 
     Args:
         values: of one asset, by attribute.
-        channel: the only one wanted; none for all.
+        channel: the only one wanted; None for all.
         locales: the only ones wanted; empty for all.
     """
 
@@ -162,21 +180,21 @@ def thin_out(
     return {attribute: entries for attribute, entries in thinned.items() if entries}
 
 
-def _text(row: Row, data: object, _value: Mapping[str, Any], _info: AttributeInfo | None) -> bool:
-    row["text_value"] = text = as_text(data)
+def _text(row: ValueRow, data: object, _value: Value, _info: AttributeInfo | None) -> bool:
+    row.text_value = text = as_text(data)
     return text is not None
 
 
-def _number(row: Row, data: object, _value: Mapping[str, Any], _info: AttributeInfo | None) -> bool:
+def _number(row: ValueRow, data: object, _value: Value, _info: AttributeInfo | None) -> bool:
     number = as_number(data) if type(data) is not str or len(data) <= _LONGEST_NUMBER else None
     if type(number) is Decimal and (abs(number.adjusted()) > _SURE_DIGITS or len(str(data)) > _SURE_DIGITS):
         number = _bearable(number)
-    row["number_value"] = number
+    row.number_value = number
     return number is not None
 
 
 def _bearable(number: Decimal) -> Decimal | None:
-    """A number that Postgres holds, in a form that Python reads; none where there is no such."""
+    """A number that Postgres holds, in a form that Python reads; None where there is no such number."""
     exponent = int(number.as_tuple().exponent)
     if number.adjusted() >= _DIGITS_BEFORE or -exponent > _DIGITS_AFTER:
         return None
@@ -184,47 +202,52 @@ def _bearable(number: Decimal) -> Decimal | None:
     return Decimal(f"{number}.0") if exponent == 0 and number.adjusted() >= MAX_DIGITS else number
 
 
-def _boolean(row: Row, data: object, _value: Mapping[str, Any], _info: AttributeInfo | None) -> bool:
+def _boolean(row: ValueRow, data: object, _value: Value, _info: AttributeInfo | None) -> bool:
     if type(data) is not bool:
         return False
-    row["boolean_value"] = data
+    row.boolean_value = data
     return True
 
 
-def _date(row: Row, data: object, _value: Mapping[str, Any], _info: AttributeInfo | None) -> bool:
-    row["date_value"] = date = to_timestamp(data, with_offset=True) if type(data) is str else None
+def _date(row: ValueRow, data: object, _value: Value, _info: AttributeInfo | None) -> bool:
+    row.date_value = date = to_timestamp(data, with_offset=True) if type(data) is str else None
     return date is not None
 
 
-def _options(row: Row, data: object, _value: Mapping[str, Any], _info: AttributeInfo | None) -> bool:
-    row["option_codes"] = codes = as_codes(data)
+def _options(row: ValueRow, data: object, _value: Value, _info: AttributeInfo | None) -> bool:
+    row.option_codes = codes = as_codes(data)
     return codes is not None
 
 
-def _record(row: Row, data: object, _value: Mapping[str, Any], _info: AttributeInfo | None) -> bool:
-    row["record_code"] = code = as_text(data)
+def _record(row: ValueRow, data: object, _value: Value, _info: AttributeInfo | None) -> bool:
+    row.record_code = code = as_text(data)
     return code is not None
 
 
-def _media_file(row: Row, data: object, value: Mapping[str, Any], _info: AttributeInfo | None) -> bool:
-    row["media_file_code"] = code = as_text(data)
+def _links(row: ValueRow, data: object, _value: Value, _info: AttributeInfo | None) -> bool:
+    row.linked_asset_codes = codes = as_codes(data)
+    return codes is not None
+
+
+def _media_file(row: ValueRow, data: object, value: Value, _info: AttributeInfo | None) -> bool:
+    row.media_file_code = code = as_text(data)
     if code is None:
         return False
-    row["media_url"] = _text_in(_object_in(value.get("_links"), "share_link"), "href")
+    row.media_url = _text_in(_object_in(value.links, "share_link"), "href")
     return True
 
 
-def _media_link(row: Row, data: object, value: Mapping[str, Any], info: AttributeInfo | None) -> bool:
-    row["text_value"] = text = as_text(data)
+def _media_link(row: ValueRow, data: object, value: Value, info: AttributeInfo | None) -> bool:
+    row.text_value = text = as_text(data)
     if text is None:
         return False
-    linked = value.get("linked_data") or {}
-    row["media_url"] = _text_in(linked, "full_url") or _full_url(text, linked, info)
+    linked = value.linked_data or {}
+    row.media_url = _text_in(linked, "full_url") or _full_url(text, linked, info)
     return True
 
 
 def _full_url(text: str, linked: Mapping[str, Any], info: AttributeInfo | None) -> str | None:
-    """What SaaS calls `full_url`, from prefix and suffix; none where nobody tells them."""
+    """What SaaS calls `full_url`, from prefix and suffix; None where neither the value nor the attribute has them."""
     if info is None and not linked.keys() & {"prefix", "suffix"}:
         return None
     prefix = _text_in(linked, "prefix") if "prefix" in linked or info is None else info.prefix
@@ -254,4 +277,6 @@ _PARSERS: dict[str, _Parse] = {
     "media_file": _media_file,
     "media_link": _media_link,
     "record": _record,
+    "asset_family_single_link": _links,
+    "asset_family_multiple_links": _links,
 }

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from flask import Blueprint, Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
+from tap_akeneo_assets.sandbox.edits import MAX_ASSETS_PER_REQUEST
 from tap_akeneo_assets.sandbox.options import LIST_ASSETS, LIST_FAMILIES, WEB_API
 from tap_akeneo_assets.sandbox.paging import Fetch, Links, page
 from tap_akeneo_assets.sandbox.refusal import Refusal
@@ -29,6 +30,8 @@ api = Blueprint("api", __name__)
 def create_app(pim: Pim) -> Flask:
     """The PIM as a WSGI application."""
     app = Flask(__name__, static_folder=None)
+    # The codes of media files may hold any slashes.
+    app.url_map.merge_slashes = False
     app.extensions["pim"] = pim
     app.register_blueprint(api)
     app.wsgi_app = Wire(app, pim)  # type: ignore[method-assign]  # Flask's own way to add a layer
@@ -67,11 +70,12 @@ def endpoints() -> Response:
             "host": _links().absolute(""),
             "authentication": {"fos_oauth_server_token": {"route": "/api/oauth/v1/token", "methods": ["POST"]}},
             "routes": {
-                f"pimee_api_{rule.endpoint.removeprefix('api.')}_get": {
+                f"pimee_api_{rule.endpoint.removeprefix('api.')}_{method.lower()}": {
                     "route": rule.rule.replace("<path:", "{").replace("<", "{").replace(">", "}"),
-                    "methods": ["GET"],
+                    "methods": [method],
                 }
                 for rule in rules
+                for method in sorted((rule.methods or set()) & {"GET", "PATCH", "DELETE"})
             },
         }
     )
@@ -145,6 +149,44 @@ def asset(family_code: str, code: str) -> Response:
     return _answer({**found, "asset_family_code": family_code})
 
 
+@api.patch("/api/rest/v1/asset-families/<family_code>/assets/<code>")
+def patch_asset(family_code: str, code: str) -> Response:
+    """Update or create an asset."""
+    _allow_change()
+    return _changed(family_code, code, is_new=_pim().patch_asset(family_code, code, _json_body()))
+
+
+@api.patch("/api/rest/v1/asset-families/<family_code>/assets")
+def patch_assets(family_code: str) -> Response:
+    """Update or create several assets: an array in, an answer for each out."""
+    _allow_change()
+    bodies = _json()
+    if not isinstance(bodies, list):
+        raise Refusal(400, "Invalid json message received")
+    if len(bodies) > MAX_ASSETS_PER_REQUEST:
+        raise Refusal(413, f"Too many assets to process, {MAX_ASSETS_PER_REQUEST} is the maximum allowed.")
+    _pim().family(family_code)
+    return _answer([_patched(family_code, body) for body in bodies])
+
+
+def _patched(family_code: str, body: object) -> dict[str, Any]:
+    code = body.get("code") if isinstance(body, dict) else None
+    try:
+        is_new = _pim().patch_asset(family_code, str(code), body)
+    except Refusal as refusal:
+        answer = refusal.body
+        return {"code": code, "status_code": answer.pop("code"), **answer}
+    return {"code": code, "status_code": 201 if is_new else 204}
+
+
+@api.delete("/api/rest/v1/asset-families/<family_code>/assets/<code>")
+def delete_asset(family_code: str, code: str) -> Response:
+    """Delete an asset."""
+    _allow(WEB_API, accept=None)
+    _pim().remove_asset(family_code, code)
+    return Response(status=204)
+
+
 # Asset media file
 
 
@@ -194,7 +236,7 @@ def login() -> Response:
 @api.app_errorhandler(Refusal)
 def refuse(refusal: Refusal) -> Response:
     """A refusal as the API's body of code and message."""
-    response = Response(json.dumps({"code": refusal.status, "message": refusal.message}), refusal.status, mimetype=JSON)
+    response = Response(json.dumps(refusal.body), refusal.status, mimetype=JSON)
     if refusal.status == 401:  # noqa: PLR2004 (Unauthorized)
         response.headers["WWW-Authenticate"] = 'Bearer realm="Service"'
     return response
@@ -232,11 +274,31 @@ def _allow(right: str, accept: str | None = JSON) -> None:
         raise Refusal(406, f'"{given}" in "Accept" header is not valid. Only "{accept}" is allowed.')
 
 
-def _json_body() -> dict[str, Any]:
+def _allow_change() -> None:
+    """Refuse what may not change an asset, and a body that is not said to be JSON (415)."""
+    _allow(WEB_API, accept=None)
+    if request.mimetype != JSON:
+        raise Refusal(415, f'The content-type "{request.mimetype}" is missing or not supported, use "{JSON}".')
+
+
+def _changed(family_code: str, code: str, *, is_new: bool) -> Response:
+    """The empty answer to a change, with a link to the asset."""
+    response = Response(status=201 if is_new else 204)
+    path = f"/api/rest/v1/asset-families/{quote(family_code, safe='')}/assets/{quote(code, safe='')}"
+    response.headers["Location"] = _links().absolute(path)
+    return response
+
+
+def _json() -> object:
     try:
-        body = json.loads(request.get_data())
+        body: object = json.loads(request.get_data())
     except ValueError:
         raise Refusal(400, "Invalid json message received") from None
+    return body
+
+
+def _json_body() -> dict[str, Any]:
+    body = _json()
     if not isinstance(body, dict):
         raise Refusal(400, "Invalid json message received")
     return body

@@ -22,18 +22,18 @@ FILLED = 0.45
 def demo_pim(families: int = 3, assets: int = 250, seed: int = 0, options: Options | None = None) -> Pim:
     """A PIM with demo data.
 
-    All attribute types of the PIM's version are there, in all four combinations of localizable and scopable; from
-    four families on, one is empty. `updated` is spread over the year before the PIM's now.
+    With three families or more, all attribute types of the PIM's version are there, in all four combinations of
+    localizable and scopable; from four on, one family is empty. `updated` is spread over the year before the PIM's now.
 
     Args:
-        families: Number of families, at least 3.
+        families: Number of families.
         assets: Number of assets of each family.
         seed: The same seed gives the same data (relative to the PIM's now).
         options: The PIM's options.
     """
     pim = Pim(options)
     now = pim.options.clock().replace(microsecond=0)
-    for theme in islice(_themes(), max(families, len(themes.REPEATED))):
+    for theme in islice(_themes(), families):
         _save_family(pim, theme)
         if not theme.empty:
             _Assets(pim, theme, Random(f"{seed} {theme.code}"), now, assets).save()  # noqa: S311 (demo data)
@@ -139,7 +139,7 @@ class _Assets:
             always = attribute.code == self._theme.main_media
             make = self._make[attribute.type]
             rows = [
-                {"locale": locale, "channel": channel, "data": make(attribute.fill, subject, locale)}
+                {"locale": locale, "channel": channel, "data": make(attribute.fill, subject, locale, channel)}
                 for locale in (themes.LOCALES if "L" in attribute.scope else (None,))
                 for channel in (themes.CHANNELS if "C" in attribute.scope else (None,))
                 if always or self._random.random() < FILLED
@@ -148,21 +148,21 @@ class _Assets:
                 values[attribute.code] = rows
         return values
 
-    def _makers(self) -> dict[str, Callable[[str, _Subject, str | None], object]]:
-        """What makes one value's `data`, by the attribute's type; called with the attribute's `fill`."""
+    def _makers(self) -> dict[str, Callable[[str, _Subject, str | None, str | None], object]]:
+        """What makes one value's `data`, by the attribute's type; called with the attribute's `fill`, and the scope."""
         random = self._random
         options = {fill: list(codes) for fill, codes in themes.OPTIONS.items()}
         return {
-            "text": self._text,
+            "text": lambda fill, subject, locale, _: self._text(fill, subject, locale),
             "single_option": lambda fill, *_: random.choice(options[fill]),
             "multiple_options": lambda fill, *_: random.sample(options[fill], random.randint(1, 2)),
             "number": lambda fill, *_: self._number(fill),
             "media_file": self._file,
-            "media_link": lambda fill, subject, _: self._link(fill, subject),
+            "media_link": lambda fill, subject, *_: self._link(fill, subject),
             "boolean": lambda *_: random.choice((True, False)),
-            "date": lambda _, subject, __: (subject.updated - YEAR * random.random()).strftime(MIDNIGHT),
-            "record": lambda _, subject, __: subject.brand.lower().replace(" & ", "_").replace(" ", "_"),
-            "auto_tagging": lambda _, subject, __: [subject.product, subject.colour],
+            "date": lambda _, subject, *__: (subject.updated - YEAR * random.random()).strftime(MIDNIGHT),
+            "record": lambda _, subject, *__: subject.brand.lower().replace(" & ", "_").replace(" ", "_"),
+            "auto_tagging": lambda _, subject, *__: [subject.product, subject.colour],
             "asset_family_single_link": lambda *_: self._other(),
             "asset_family_multiple_links": lambda *_: [self._other(), self._other()],
         }
@@ -180,13 +180,14 @@ class _Assets:
         digits = 2 if kind == "decimal" else 18
         return f"{self._random.randint(10, 900)}.{self._random.randrange(10**digits):0{digits}}"
 
-    def _file(self, kind: str, subject: _Subject, locale: str | None) -> str:
+    def _file(self, kind: str, subject: _Subject, locale: str | None, channel: str | None) -> str:
         name = subject.code if locale is None else f"{subject.code} {locale}"
         rgb = themes.COLOURS[subject.colour][0]
         if kind == "png":
-            content = pictures.png(subject.product, rgb)
+            label = f"{subject.number + 1} {(locale or '')[:2]} {(channel or '')[:1]}".upper()
+            content = pictures.png(subject.product, rgb, label)
         elif kind == "svg":
-            content = pictures.svg(subject.brand.replace("&", "&amp;"), rgb)
+            content = pictures.svg(subject.brand.replace("&", "&amp;"), rgb, subject.number + 1)
         else:
             content = pictures.pdf(subject.text("title", locale))
         return self._pim.save_media_file(f"{name}.{kind}", content, updated=subject.updated)

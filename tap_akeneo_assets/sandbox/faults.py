@@ -9,8 +9,9 @@ Routes go by the names of the functions in `app.py`: `token`, `families`, `famil
 `asset`, `media_file`, `system_information`, `endpoints`.
 """
 
+import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from random import Random
@@ -22,7 +23,7 @@ from urllib.parse import urlsplit
 from werkzeug.http import http_date
 from werkzeug.wrappers import Response
 
-from tap_akeneo_assets.sandbox.hangup import HangUp
+from tap_akeneo_assets.sandbox.hangup import HangUp, OnTheWire
 from tap_akeneo_assets.sandbox.pim import Pim
 from tap_akeneo_assets.sandbox.records import RequestRecord
 
@@ -110,15 +111,63 @@ def cut(kind: Literal["length", "chunked", "closed"], part: float = 0.5) -> Faul
         body = response.get_data()
         sent = body[: int(len(body) * part)]
         framing = {"length": f"Content-Length: {len(body)}", "chunked": "Transfer-Encoding: chunked"}
-        head = (
-            f"HTTP/1.1 {response.status}\r\nContent-Type: {response.content_type}\r\n"
-            f"Date: {http_date(exchange.pim.now())}\r\n{framing.get(kind, 'Connection: close')}\r\n\r\n"
-        )
+        head = _head(exchange, response, framing.get(kind, "Connection: close"))
         if kind == "chunked" and sent:
             sent = b"%x\r\n%b\r\n" % (len(sent), sent)
-        raise HangUp(head.encode() + sent)
+        raise HangUp(head + sent)
 
     return fault
+
+
+def interim(*statuses: int, delay: float = 0) -> Fault:
+    """Interim answers, such as 103 (Early Hints), come before the real one.
+
+    Args:
+        statuses: Their statuses, in order.
+        delay: Seconds before each further answer.
+    """
+
+    def fault(exchange: Exchange) -> Response:
+        def pieces() -> Iterator[bytes]:
+            for status in statuses:
+                yield f"HTTP/1.1 {status} Interim\r\nLink: </style.css>; rel=preload\r\n\r\n".encode()
+                sleep(delay)
+            yield _whole(exchange, exchange.real())
+
+        raise OnTheWire(pieces())
+
+    return fault
+
+
+def second_answer(body: bytes = b"[]") -> Fault:
+    """The real answer, and right after it one that nobody asked for."""
+
+    def fault(exchange: Exchange) -> Response:
+        second = _whole(exchange, Response(body, mimetype=JSON))
+        raise OnTheWire([_whole(exchange, exchange.real()) + second])
+
+    return fault
+
+
+def drip(seconds: float, piece: bytes = b" ") -> Fault:
+    """The head of an answer, and then a piece of a body every so many seconds, until the other side goes away."""
+
+    def fault(exchange: Exchange) -> Response:
+        def pieces() -> Iterator[bytes]:
+            yield _head(exchange, exchange.real(), "Connection: close")
+            while True:
+                yield piece
+                sleep(seconds)
+
+        raise OnTheWire(pieces())
+
+    return fault
+
+
+def front_server(code: int = 403, name: str = "cloudflare", title: str = "Just a moment...") -> Fault:
+    """A front server refuses in HTML; the PIM never sees the request."""
+    page = f"<!DOCTYPE html><html><head><title>{title}</title></head><body>Checking your browser.</body></html>"
+    return lambda _: Response(page, code, {"Server": name}, mimetype=HTML)
 
 
 def not_json() -> Fault:
@@ -208,6 +257,34 @@ def content_type(value: str) -> Fault:
     return fault
 
 
+def empty() -> Fault:
+    """Status 200 and no body, which the head admits."""
+
+    def fault(exchange: Exchange) -> Response:
+        response = exchange.real()
+        response.set_data(b"")
+        return response
+
+    return fault
+
+
+def gone(part: float = 1) -> Fault:
+    """Some media files, always the same, are in the database but not in the storage: 404.
+
+    Args:
+        part: how many of all files, 0 to 1.
+    """
+
+    def fault(exchange: Exchange) -> Response:
+        digest = hashlib.sha256(exchange.request.path.encode("utf-8", "surrogatepass")).digest()
+        if int.from_bytes(digest[:4]) >= part * 2**32:
+            return exchange.real()
+        message = "The media file is not in the storage."
+        return Response(json.dumps({"code": 404, "message": message}), 404, mimetype=JSON)
+
+    return fault
+
+
 def circle(kind: Literal["same", "fresh", "pages", "fresh pages"]) -> Fault:
     """The list goes in circles.
 
@@ -255,12 +332,32 @@ def passing() -> tuple[Fault, ...]:
         cut("length"),
         cut("length", 0),
         cut("chunked"),
-        # Of a media file nobody could tell that it was cut.
-        lambda exchange: exchange.real() if exchange.request.route == "media_file" else unended(exchange),
+        interim(103),
+        interim(102, 103, 100),
+        # Of a media file nobody could tell that it was cut, where the PIM does not tell its size.
+        lambda exchange: unended(exchange) if _has_known_end(exchange) else exchange.real(),
         not_json(),
         token_ended(once=True),
         refresh_refused(),
     )
+
+
+def _whole(exchange: Exchange, response: Response) -> bytes:
+    """An answer as it is on the wire."""
+    body = response.get_data()
+    return _head(exchange, response, f"Content-Length: {len(body)}") + body
+
+
+def _head(exchange: Exchange, response: Response, framing: str) -> bytes:
+    """The head of an answer as it is on the wire; `framing` is the header that says how its body ends."""
+    return (
+        f"HTTP/1.1 {response.status}\r\nContent-Type: {response.content_type}\r\n"
+        f"Date: {http_date(exchange.pim.now())}\r\n{framing}\r\n\r\n"
+    ).encode()
+
+
+def _has_known_end(exchange: Exchange) -> bool:
+    return exchange.request.route != "media_file" or exchange.pim.options.saas
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Literal, get_args
 
 PimVersion = Literal["3.2", "4.0", "5.0", "6.0", "7.0", "saas"]
@@ -45,6 +45,7 @@ class Options:
             them and the database shows them, so that deleted ones leave pages short.
         index_sick: The index finds nothing.
         updated_offset_hours: Hours by which `created` and `updated` are shown wrong; filters use the real ones.
+        time_zone: Zone whose offset `created` and `updated` are shown with.
         clock: Gives the PIM's now; also the `Date` header.
         latency: Seconds before each answer.
         forbidden: Rights that the connection's role lacks.
@@ -73,6 +74,7 @@ class Options:
     index_holds_assets: bool = True
     index_sick: bool = False
     updated_offset_hours: float = 0
+    time_zone: tzinfo = UTC
     clock: Callable[[], datetime] = utc_now
     latency: float = 0
     forbidden: frozenset[str] = frozenset()

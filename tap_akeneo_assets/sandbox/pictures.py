@@ -10,6 +10,8 @@ Colour = tuple[int, int, int]
 SIDE = 96
 WHITE: Colour = (255, 255, 255)
 FLOOR: Colour = (225, 225, 228)
+INK: Colour = (70, 70, 76)
+MAX_LABEL = 11
 FLOOR_LINE = 78
 
 
@@ -40,35 +42,68 @@ PRODUCTS: dict[str, tuple[Callable[[int, int], bool], ...]] = {
 }
 
 
+#: Letters of 3 by 5 dots, from top to bottom; what is not here is a blank.
+GLYPHS = {
+    "0": "#### ## ## ####",
+    "1": " # ##  #  # ###",
+    "2": "###  #####  ###",
+    "3": "###  # ##  ####",
+    "4": "# ## ####  #  #",
+    "5": "####  ###  ####",
+    "6": "####  #### ####",
+    "7": "###  # #  #  # ",
+    "8": "#### ##### ####",
+    "9": "#### ####  ####",
+    "D": "## # ## ## ### ",
+    "E": "####  ## #  ###",
+    "F": "####  ## #  #  ",
+    "N": "## # ## ## ## #",
+    "P": "#### #####  #  ",
+    "R": "## # ### # ## #",
+}
+
+
 @cache
-def png(product: str, colour: Colour) -> bytes:
-    """A packshot: a product of one colour, standing on a light floor before white."""
+def _dots(product: str) -> bytes:
+    """A product on its floor, as PNG has its rows: each begins with a zero; 0 is white, 1 the floor, 2 the product."""
     shapes = PRODUCTS[product]
     rows = bytearray()
     for y in range(SIDE):
         ground = 1 if y >= FLOOR_LINE else 0
         rows.append(0)
         rows += bytes(2 if any(inside(x, y) for inside in shapes) else ground for x in range(SIDE))
-    palette = bytes((*WHITE, *FLOOR, *colour))
+    return bytes(rows)
+
+
+def png(product: str, colour: Colour, label: str = "") -> bytes:
+    """A packshot: a product of one colour, standing on a light floor before white, with a short label above."""
+    dots = bytearray(_dots(product))
+    for place, letter in enumerate(label[:MAX_LABEL]):
+        for dot, mark in enumerate(GLYPHS.get(letter, "")):
+            if mark != " ":
+                y, x = divmod(dot, 3)
+                for row in (2 * y + 3, 2 * y + 4):
+                    begin = row * (SIDE + 1) + 4 + 8 * place + 2 * x
+                    dots[begin : begin + 2] = b"\x03\x03"
+    palette = bytes((*WHITE, *FLOOR, *colour, *INK))
     header = struct.pack(">IIBBBBB", SIDE, SIDE, 8, 3, 0, 0, 0)
-    parts = ((b"IHDR", header), (b"PLTE", palette), (b"IDAT", zlib.compress(bytes(rows), 9)), (b"IEND", b""))
+    parts = ((b"IHDR", header), (b"PLTE", palette), (b"IDAT", zlib.compress(bytes(dots), 6)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in parts
     )
 
 
-@cache
-def svg(name: str, colour: Colour) -> bytes:
-    """A logo: the name in white on a pill of one colour."""
+def svg(name: str, colour: Colour, number: int) -> bytes:
+    """A logo: the name in white on a pill of one colour, and a number below."""
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" width="240" height="80" viewBox="0 0 240 80">'
         f'<rect width="240" height="80" rx="40" fill="rgb{colour}"/>'
         '<text x="120" y="51" font-family="sans-serif" font-size="32" font-weight="bold" fill="#fff" '
-        f'text-anchor="middle">{name}</text></svg>\n'
+        f'text-anchor="middle">{name}</text><text x="120" y="70" font-family="sans-serif" font-size="13" fill="#fff" '
+        f'text-anchor="middle">{number}</text></svg>\n'
     ).encode()
 
 
-@cache
 def pdf(title: str) -> bytes:
     """A document: one page A4 with its title."""
     text = title.replace("\\", "\\\\").replace("(", "\\(").replace(")", "\\)").encode("cp1252", "replace")

@@ -10,7 +10,7 @@ from datetime import datetime
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-from tap_akeneo_assets.sandbox import shapes
+from tap_akeneo_assets.sandbox import edits, shapes
 from tap_akeneo_assets.sandbox.options import Options
 from tap_akeneo_assets.sandbox.records import AssetState, MediaFile, Record, RequestRecord, Slice
 from tap_akeneo_assets.sandbox.refusal import Refusal
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tap_akeneo_assets.sandbox.faults import Faults
 
 Values = Mapping[str, list[Record]]
+_TYPES = mimetypes.MimeTypes()
 
 
 @dataclass(slots=True)
@@ -186,6 +187,27 @@ class Pim:
             made = int(created.timestamp()) if created else states[0].created if states else int(saved)
             states.append(AssetState(code, int(saved), values, made, saved))
 
+    def patch_asset(self, family: str, code: str, body: object) -> bool:
+        """Change the values that a body of the API names, or make the asset; whether it is a new one.
+
+        404 for a family that there is not or that is hidden, 422 for a body that cannot be.
+        """
+        with self.lock:
+            stored = self._visible(family)
+            new = edits.new_values(body, code, stored.attributes)
+            is_new = code not in stored.live
+            old = {} if is_new else self._state(stored.record["code"], code).values
+            self.save_asset(stored.record["code"], code, edits.merged(old, new))
+            return is_new
+
+    def remove_asset(self, family: str, code: str) -> None:
+        """Delete an asset as the API does; 404 if there is none."""
+        with self.lock:
+            stored = self._visible(family)
+            if code not in stored.live:
+                raise Refusal(404, f'Asset "{code}" does not exist for the asset family "{family}".')
+            self.delete_asset(stored.record["code"], code)
+
     def delete_value(self, family: str, code: str, attribute: str, locale: str | None, channel: str | None) -> None:
         """Take one value away from an asset."""
         with self.lock:
@@ -228,7 +250,8 @@ class Pim:
             if code is None:
                 digest = hashlib.sha1(f"{self._serial} {filename}".encode(), usedforsecurity=False).hexdigest()
                 code = f"{'/'.join(digest[:4])}/{digest}_{re.sub('[^A-Za-z0-9.]', '_', filename)}"
-            mime_type = mimetypes.guess_type(filename)[0] or "application/octet-stream"
+            # Not what this machine's registry says.
+            mime_type = _TYPES.guess_type(filename)[0] or "application/octet-stream"
             self._media[code] = MediaFile(content, filename, mime_type, int(moment))
             return code
 

@@ -12,7 +12,7 @@ from typing import Any
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
 from tap_akeneo_assets.sandbox.app import create_app
-from tap_akeneo_assets.sandbox.hangup import HangUp
+from tap_akeneo_assets.sandbox.hangup import HangUp, OnTheWire
 from tap_akeneo_assets.sandbox.pim import Pim
 
 
@@ -38,6 +38,10 @@ class _Handler(WSGIRequestHandler):
             self.close_connection = True
             if hang_up.reset:
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+            return
+        except OnTheWire as answer:
+            for piece in answer.pieces:
+                self.wfile.write(piece)
             return
         status, _, reason = head[0].partition(" ")
         self.send_response_only(int(status), reason)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 from tap_akeneo_assets.sandbox.options import Options
 from tap_akeneo_assets.sandbox.records import AssetState, MediaFile, Record
@@ -78,7 +79,8 @@ def _wanted(row: Record, view: View) -> bool:
 
 
 def _date(seconds: int, options: Options) -> str:
-    return datetime.fromtimestamp(seconds + options.updated_offset_hours * 3600, UTC).isoformat(timespec="seconds")
+    shown = datetime.fromtimestamp(seconds + options.updated_offset_hours * 3600, options.time_zone)
+    return shown.isoformat(timespec="seconds")
 
 
 def _value(row: Record, definition: Record | None, around: Surroundings, view: View) -> Record:
@@ -97,9 +99,10 @@ def _value(row: Record, definition: Record | None, around: Surroundings, view: V
     elif definition["type"] == "media_file" and isinstance(data, str) and (file := around.media.get(data)):
         shown["linked_data"] = _file_data(file)
         if view.link:
-            shown["_links"] = {"download": {"href": view.link(f"/api/rest/v1/asset-media-files/{data}")}}
+            path = quote(data, errors="surrogatepass")
+            shown["_links"] = {"download": {"href": view.link(f"/api/rest/v1/asset-media-files/{path}")}}
             if around.family.get("sharing_enabled"):
-                shown["_links"]["share_link"] = {"href": view.link(f"/share/asset/{data}")}
+                shown["_links"]["share_link"] = {"href": view.link(f"/share/asset/{path}")}
     return {**shown, **row}
 
 

@@ -1,4 +1,4 @@
-"""When a STATE is worth its bytes."""
+"""When a STATE message is due."""
 
 from __future__ import annotations
 
@@ -10,24 +10,33 @@ if TYPE_CHECKING:
 
 
 STATE_SECONDS = 5.0
+"""After a kill, what was read since the last STATE is read again: seconds of work, not minutes."""
+
 STATE_RECORDS = 10_000
+"""As many as the SDK's targets collect before they write: a target can hand on no STATE more often."""
+
 STATE_BYTES_A_SECOND = 10_000
+"""Time to wait per byte of a STATE: one of 2,000 families (258 KB) comes every 26 seconds."""
+
 STATE_BYTES_A_RUN = 5_000_000
+"""What all STATE messages of a run may take together, however little it writes besides."""
+
 STATE_SHARE = 10
+"""Of a run that writes much, STATE messages may take one part in ten."""
 
 
 @dataclass(slots=True)
 class StateBudget:
-    """When a STATE is due: by time and amount, the rarer the larger it is.
+    """Decides when a STATE is due: by time and by number of records. Large ones come less often.
 
-    All STATE messages of a run together stay under 5 MB or, when it writes more than 50 MB, a tenth of that.
+    All STATE messages of a run together stay under 5 MB or, when it writes more than 50 MB, under a tenth of that.
 
     Attributes:
-        now: seconds, by any clock that only goes forward.
+        now: a clock that only goes forward, in seconds.
         every_seconds: how long to wait between two.
-        every_records: how many records are reason enough to wait no longer.
-        size: bytes of the last STATE.
-        spent: bytes of all of them.
+        every_records: after how many records to wait no longer.
+        size: of the last STATE, in bytes.
+        spent: by all of them, in bytes.
     """
 
     now: Callable[[], float]
@@ -42,7 +51,12 @@ class StateBudget:
         self._since = self.now()
 
     def is_due(self, records: int, bytes_written: int) -> bool:
-        """Whether a STATE is worth its place, after so many records and bytes in the whole run."""
+        """Whether to write a STATE now.
+
+        Args:
+            records: written in the whole run.
+            bytes_written: likewise.
+        """
         seconds = self.now() - self._since
         waited = seconds >= max(self.every_seconds, self.size / STATE_BYTES_A_SECOND)
         if not waited and records - self._records < self.every_records:

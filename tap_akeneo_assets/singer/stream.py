@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
+import msgspec
 from singer_sdk import Stream
 from singer_sdk.helpers._catalog import pop_deselected_record_properties
 from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
@@ -17,15 +18,25 @@ from singer_sdk.singerlib.messages import ActivateVersionMessage
 
 from tap_akeneo_assets.errors import DamagedPage, Fatal
 from tap_akeneo_assets.singer.batches import Batches
+from tap_akeneo_assets.singer.counter import RecordCounter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from singer_sdk.helpers.types import Context
     from singer_sdk.mapper import StreamMap
 
-    from tap_akeneo_assets.records.shapes import Shape
     from tap_akeneo_assets.singer.tap_base import AkeneoTap
+
+
+Record: TypeAlias = dict[str, Any] | msgspec.Struct
+
+
+class RecordMaker(Protocol):
+    """What makes records of the API's items."""
+
+    def record(self, item: object, parents: Mapping[str, str]) -> tuple[dict[str, Any], Sequence[str]]:
+        """Make a record of an item; see `records.shapes.Shape.record`."""
 
 
 class AkeneoStream(Stream):
@@ -34,27 +45,40 @@ class AkeneoStream(Stream):
     Attributes:
         path: below the API's root, with `{asset_family_code}` and `{attribute_code}` for encoded codes.
         shape: makes records of the API's items.
+        records: how many it has been given.
+        is_complete: nothing of it had to be left out so far.
     """
 
     path: ClassVar[str] = ""
-    shape: ClassVar[Shape]
+    shape: ClassVar[RecordMaker]
     emit_activate_version_messages = False  # the SDK's comes first and for each parent; ours ends a complete sync
 
     def __init__(self, tap: AkeneoTap) -> None:
         super().__init__(tap)
         self.tap = tap
         self.records = 0
-        self.complete = True
+        self.is_complete = True
         self._ending = ExitStack()
+        self._counter = RecordCounter(self.name)
+        self._drops_fields = False
+        self._version: dict[str, int] = {}
+        self._batches: Batches | None = None
 
     def get_records(self, context: Context | None) -> Iterable[dict[str, Any]]:
         """Not used: records come from the loop, through `emit`."""
         raise NotImplementedError(context)
 
     @property
-    def wanted(self) -> bool:
-        """Whether anything has to be read for it: it is selected, or something below it is, and it wants more."""
-        return (self.selected and not self.full) or any(child.wanted for child in self.children)
+    def has_to_be_read(self) -> bool:
+        """Whether records of it are still needed, for itself or for a stream below it."""
+        needs_more = self._is_written and not self.has_enough_records
+        return needs_more or any(child.has_to_be_read for child in self.children)
+
+    @property
+    def has_enough_records(self) -> bool:
+        """Whether a test run has all records of this stream that it asks for."""
+        limit = self.ABORT_AT_RECORD_COUNT
+        return limit is not None and (self.records >= limit or not self._is_written)
 
     @property
     def children(self) -> list[AkeneoStream]:
@@ -62,28 +86,23 @@ class AkeneoStream(Stream):
         return [child for child in self.child_streams if isinstance(child, AkeneoStream)]
 
     @property
-    def full(self) -> bool:
-        """Whether a test run has all records of this stream that it asks for."""
-        return self.ABORT_AT_RECORD_COUNT is not None and self.records >= self.ABORT_AT_RECORD_COUNT
-
-    @property
-    def incremental(self) -> bool:
-        """Whether it goes on from bookmarks."""
+    def is_incremental(self) -> bool:
+        """Whether it begins at bookmarks."""
         return self.replication_method == "INCREMENTAL"
 
     @property
-    def fed(self) -> bool:
-        """Whether records can come to it: no stream map removes a stream above it."""
-        for parent in self.tap.streams.values():
-            if isinstance(parent, AkeneoStream) and type(parent) is self.parent_stream_type:
-                maps = self.tap.mapper.stream_maps.get(parent.name)  # none when the catalog leaves it out
-                return parent.fed and not (maps and isinstance(maps[0], RemoveRecordTransform))
-        return True
+    def _is_written(self) -> bool:
+        """Whether it is selected, and stream maps leave anything of it."""
+        return self.selected and any(not _removes(map_) for map_ in self._maps)
+
+    @property
+    def _maps(self) -> Sequence[StreamMap]:
+        """Its stream maps, that of its own name first; none when the catalog leaves it out."""
+        return self.tap.mapper.stream_maps.get(self.name, ())
 
     def announce(self) -> None:
         """Write the SCHEMA."""
-        if self.fed:
-            self._write_schema_message()
+        self._write_schema_message()
 
     def open(self) -> None:
         """Write the SCHEMA and begin to count."""
@@ -91,45 +110,70 @@ class AkeneoStream(Stream):
             return
         self.announce()
         self._ending.enter_context(self.get_sync_timer())
-        self._counter = self._ending.enter_context(self.get_record_counter())
-        self._fields_are_dropped = not all(self.mask.values())
-        versioned = self.tap.activates_versions and not self.incremental
-        self._version = {"version": self.tap.initialized_at // 1000} if versioned else {}
+        self._ending.enter_context(self._counter)
+        self._drops_fields = not all(self.mask.values())
+        # Rows of incremental runs have a version too: a target built on the SDK never deletes one that has none, and
+        # one that is newer than a full run survives what that run activates.
+        self._version = {"version": self.tap.version} if self.tap.activates_versions else {}
         batch_config = self.get_batch_config(self.config)
         self._batches = Batches(self, batch_config, self._version) if batch_config else None
 
-    def keeps(self, record: dict[str, Any]) -> bool:
-        """Whether the stream's map lets a record, and so what is below it, through."""
-        if self.name not in self.tap.mapper.stream_maps:  # the catalog leaves it out
+    @property
+    def writes_records_unchanged(self) -> bool:
+        """Whether records go to the output as they are: no map, selection of fields or BATCH file needs dicts."""
+        return not self._drops_fields and not self._batches and all(map(_is_identity, self._maps))
+
+    def passes_map(self, record: Record) -> bool:
+        """Whether the streams below it get what belongs to a record.
+
+        A `__filter__` takes what is below a record with it. A map that removes the whole stream removes the stream's
+        own messages only.
+
+        Raises:
+            Fatal: the filter's expression fails.
+        """
+        if not self._maps or _is_identity(map_ := self._maps[0]) or _removes(map_):
             return True
-        map_ = self.stream_maps[0]
         try:
-            return map_.get_filter_result(record)
+            return map_.get_filter_result(_as_dict(record))
         except Exception as error:  # noqa: BLE001  # whatever a user's expression raises
             raise _map_failed(map_, error) from None
 
-    def emit(self, records: Sequence[dict[str, Any]]) -> None:
+    def emit(self, records: Sequence[Record]) -> None:
         """Write records: fields selected, stream maps applied, as RECORD messages or into BATCH files.
+
+        Args:
+            records: dicts or structs with the fields of the schema; they are left as they are.
 
         Raises:
             DamagedPage: a record cannot be written.
+            Fatal: an expression of a stream map fails.
+            OutputLost: nothing more can be written.
         """
-        if not self.selected or self.full:
+        if not self.selected or self.has_enough_records:
             return
         if self.ABORT_AT_RECORD_COUNT is not None:
             records = records[: self.ABORT_AT_RECORD_COUNT - self.records]
-        if self._fields_are_dropped:
-            for record in records:
-                pop_deselected_record_properties(record, self.schema, self.mask)
-        for map_ in self.stream_maps:
-            self._write(map_.stream_alias, _mapped(map_, records))
+        if self.writes_records_unchanged:
+            for map_ in self._maps:
+                self._write_messages(map_.stream_alias, records)
+        else:
+            self._change_and_write([_as_dict(record) for record in records])
         self.records += len(records)
         self._counter.increment(len(records))
 
-    def _write(self, alias: str, records: Sequence[dict[str, Any]]) -> None:
-        if self._batches:
-            self._batches.add(alias, records)
-            return
+    def _change_and_write(self, records: list[dict[str, Any]]) -> None:
+        if self._drops_fields:
+            for record in records:
+                pop_deselected_record_properties(record, self.schema, self.mask)
+        for map_ in self._maps:
+            mapped = _mapped(map_, records)
+            if self._batches:
+                self._batches.add(map_.stream_alias, mapped)
+            else:
+                self._write_messages(map_.stream_alias, mapped)
+
+    def _write_messages(self, alias: str, records: Sequence[Record]) -> None:
         rest = {"time_extracted": datetime.now(UTC), **self._version}
         try:
             self.tap.chunk_writer.write_records(alias, records, rest)
@@ -138,26 +182,39 @@ class AkeneoStream(Stream):
 
     def flush(self) -> None:
         """Write what a STATE would vouch for."""
-        if self.selected and self._batches:
+        if self._batches:
             self._batches.flush()
 
     def activate_version(self) -> None:
-        """Tell the target that rows of earlier versions are gone, if this sync was complete and gave something."""
-        if not (self.selected and self._version and self.complete and self.records):
+        """Tell the target that rows of earlier versions are gone, after a full sync that was complete."""
+        if not self._version or self.is_incremental or not self.is_complete or not self.records:
             return
-        for map_ in self.stream_maps:
-            if not isinstance(map_, RemoveRecordTransform):
-                message = ActivateVersionMessage(stream=map_.stream_alias, version=self._version["version"])
-                self.tap.write_message(message)
+        for map_ in self._maps:
+            if not _removes(map_):
+                self.tap.write_message(ActivateVersionMessage(stream=map_.stream_alias, version=self.tap.version))
 
     def close(self) -> None:
         """Log what was counted."""
         self._ending.close()
 
 
+def _removes(map_: StreamMap) -> bool:
+    return isinstance(map_, RemoveRecordTransform)
+
+
+def _is_identity(map_: StreamMap) -> bool:
+    return type(map_) is SameRecordTransform and not map_.flattening_enabled
+
+
+def _as_dict(record: Record) -> dict[str, Any]:
+    return dict(record) if isinstance(record, dict) else msgspec.structs.asdict(record)
+
+
 def _mapped(map_: StreamMap, records: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
-    if type(map_) is SameRecordTransform and not map_.flattening_enabled:
+    if _is_identity(map_):
         return records
+    if _removes(map_):
+        return ()
     try:
         return [mapped for record in records if (mapped := map_.transform(record)) is not None]
     except Exception as error:  # noqa: BLE001  # whatever a user's expression raises

@@ -1,4 +1,4 @@
-"""The tap that extracts everything through its root stream, and how its run ends."""
+"""What the SDK needs of the tap: signals, endings, settings from the environment."""
 
 from __future__ import annotations
 
@@ -12,64 +12,32 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from singer_sdk import Tap
 
 from tap_akeneo_assets.errors import Stopped
-from tap_akeneo_assets.settings import from_environment
 from tap_akeneo_assets.singer.state_budget import STATE_RECORDS, STATE_SECONDS
 from tap_akeneo_assets.singer.stream import AkeneoStream
 from tap_akeneo_assets.singer.writer import ChunkWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Collection
     from types import FrameType
-
-    from singer_sdk.helpers.types import Context
 
 
 GRACE_SECONDS = 1.0
+"""How long a reader may take, after a signal, for what has been read already."""
+
 LAST_RESORT_SECONDS = 2.5
-
-
-def nothing_more_written(error: OSError) -> str:
-    """The line for the user when stdout takes nothing more."""
-    closed = isinstance(error, BrokenPipeError)
-    reason = "the target has closed its input" if closed else error.strerror or type(error).__name__
-    return f"Nothing more can be written: {reason}."
-
-
-class RootStream(AkeneoStream):
-    """The stream that the SDK syncs, and with it all others."""
-
-    def announce(self) -> None:
-        """Nothing: the SDK has written its SCHEMA."""
-
-    def _sync_records(
-        self,
-        context: Context | None = None,  # noqa: ARG002
-        *,
-        write_messages: bool = True,  # noqa: ARG002
-    ) -> Generator[dict[str, Any], Any, Any]:
-        try:
-            self.tap.failed = not self.tap.extract()
-        except Stopped:
-            self.tap.end_by_signal()
-        except OSError as error:
-            self.logger.error(nothing_more_written(error))  # noqa: TRY400  # there is nothing to trace
-            raise SystemExit(1) from None
-        if self.tap.dry_run:
-            self.tap.end()
-        yield from ()
-
-    def finalize_state_progress_markers(self, state: dict[str, Any] | None = None) -> None:
-        """Nothing is left to finalize: the loop keeps the state; the SDK calls this last, outside of `sync()`."""
-        del state
-        self.tap.end()
+"""When the process leaves after a signal whatever holds it: a container is killed 10 seconds after it."""
 
 
 class AkeneoTap(Tap):
-    """A tap whose root stream extracts everything, and that ends well.
+    """A tap whose root stream extracts everything, and whose process ends within seconds of a signal.
+
+    It is apart from `TapAkeneoAssets` because only the package `singer` touches private names of the SDK.
 
     Attributes:
+        stop: set when the run is to end: whoever waits for a request then gives up.
+        failed: something could not be read.
         state_seconds: how long to wait between two STATE messages.
-        state_records: how many records are reason enough to wait no longer.
+        state_records: after how many records to wait no longer.
     """
 
     message_writer_class = ChunkWriter
@@ -82,10 +50,14 @@ class AkeneoTap(Tap):
         self._stop_signal = 0
         self._stopped_at = 0.0
         super().__init__(*args, **kwargs)
-        self.chunk_writer.hurry = lambda: self.stop.is_set() and time.monotonic() > self._stopped_at + GRACE_SECONDS
+        self.chunk_writer.check_time = self._check_time
 
     def extract(self) -> bool:
-        """Read all streams and write them; whether everything could be had."""
+        """Read all streams and write them.
+
+        Returns:
+            Whether everything could be read.
+        """
         raise NotImplementedError
 
     def stream(self, name: str) -> AkeneoStream:
@@ -105,8 +77,13 @@ class AkeneoTap(Tap):
 
     @property
     def activates_versions(self) -> bool:
-        """Whether full-table streams shall tell targets what is gone."""
+        """Whether rows have versions, so that targets learn at the end of a full-table sync what is gone."""
         return bool(self.config.get("emit_activate_version_messages"))
+
+    @property
+    def version(self) -> int:
+        """When this run began, in seconds: target-postgres keeps versions in 32 bits."""
+        return self.initialized_at // 1000
 
     @property
     def dry_run(self) -> bool:
@@ -114,13 +91,17 @@ class AkeneoTap(Tap):
         return any(stream.ABORT_AT_RECORD_COUNT is not None for stream in self.streams.values())
 
     def end(self) -> None:
-        """The end of a run.
+        """End the run.
 
         Raises:
-            SystemExit: it failed.
+            SystemExit: something could not be read.
         """
         if self.failed:
             raise SystemExit(1)
+
+    def _check_time(self) -> None:
+        if self._stop_signal and time.monotonic() > self._stopped_at + GRACE_SECONDS:
+            raise Stopped(signal=self._stop_signal)
 
     def end_by_signal(self) -> NoReturn:
         """Leave at once, with requests still in flight, and the signal in the exit status."""
@@ -128,8 +109,9 @@ class AkeneoTap(Tap):
         os._exit(128 + self._stop_signal)
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        """Take note of the first signal; the run looks for it between two answers, and while it waits."""
         del frame
-        if self.stop.is_set():
+        if self._stop_signal:
             return
         self._stop_signal = signum
         self._stopped_at = time.monotonic()
@@ -138,13 +120,19 @@ class AkeneoTap(Tap):
         last_resort.daemon = True
         last_resort.start()
 
+    @staticmethod
+    def read_variable(text: str, types: Collection[str]) -> Any:  # noqa: ANN401  # of any type
+        """The value that an environment variable has for a setting of some types."""
+        del types
+        return text
+
     @property
     def _env_var_config(self) -> dict[str, Any]:
         with suppress(ValueError):
             super()._env_var_config  # noqa: B018  # for what it does: it reads `.env` into the environment
         prefix = f"{self.name.upper().replace('-', '_')}_"
         return {
-            name: from_environment(text, declared.get("type", ()))
+            name: self.read_variable(text, declared.get("type", ()))
             for name, declared in self.config_jsonschema["properties"].items()
             if (text := os.environ.get(prefix + name.upper()))
         }

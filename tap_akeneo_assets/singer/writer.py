@@ -1,15 +1,15 @@
-"""Writing Singer messages: in large chunks, whole lines whatever happens, and with no more state than its worth."""
+"""Writing Singer messages to stdout: records in large chunks, and whole lines whatever happens."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 from singer_sdk.contrib.msgspec import MsgSpecWriter, enc_hook
 from singer_sdk.singerlib.messages import StateMessage
 
-from tap_akeneo_assets.errors import Stopped
+from tap_akeneo_assets.errors import OutputLost
 from tap_akeneo_assets.singer.pipe import Pipe
 
 if TYPE_CHECKING:
@@ -19,27 +19,46 @@ if TYPE_CHECKING:
 
 
 CHUNK_BYTES = 256 * 1024
+"""Large enough that a write costs nothing per record, small enough that a target gets its first records soon."""
+
 PIECE_BYTES = 16 * 1024
+"""A quarter of a pipe's usual capacity, so that pieces fit in while a STATE's room is kept free."""
+
+
+def no_time_limit() -> None:
+    """Let writing wait for the reader as long as it takes."""
 
 
 class ChunkWriter(MsgSpecWriter):
     """Writes messages to stdout: records in chunks, anything else at once with the records before it.
 
-    It writes to the file below `sys.stdout`, in small pieces of whole lines, each of which a pipe takes at once: it
-    waits until there is room, and leaves enough of it for the last STATE. So when `hurry` says that the reader is too
-    slow, it lets the rest go and can still end with that STATE, and nobody ever sees half a line.
+    It writes to the file below `sys.stdout`, in small pieces of whole lines. It begins a piece only when the pipe has
+    room for it and for the last STATE. So when `check_time` says that the reader is too slow, it drops the rest and can
+    still end with that STATE, and nobody ever sees half a line. A single line that is larger than the pipe is begun
+    only when the pipe is empty and its reader has begun to read.
+
+    Args:
+        open_pipe: makes a pipe of a raw file.
+
+    Attributes:
+        check_time: called while it waits for the reader; raises `Stopped` when there is no time left.
+        bytes_written: so far.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, open_pipe: Callable[[BinaryIO], Pipe] = Pipe) -> None:
         super().__init__()
-        self.hurry: Callable[[], bool] = lambda: False
+        self._open_pipe = open_pipe
+        self.check_time: Callable[[], None] = no_time_limit
         self.bytes_written = 0
         self._chunk = bytearray()
         self._last_state = b""
         self._ends_with_state = False
+        self._held_back = False
         self._encoder = msgspec.json.Encoder(enc_hook=enc_hook, decimal_format="number")
+        self._stdout = sys.stdout
+        self._pipe: Pipe | None = None
 
-    def write_records(self, stream: str, records: Iterable[Mapping[str, Any]], rest: Mapping[str, Any]) -> None:
+    def write_records(self, stream: str, records: Iterable[object], rest: Mapping[str, Any]) -> None:
         """Write RECORD messages.
 
         Args:
@@ -48,7 +67,7 @@ class ChunkWriter(MsgSpecWriter):
             rest: what all of these messages hold besides, such as `time_extracted`.
 
         Raises:
-            RecursionError: a record is nested beyond reason; nothing of it is written.
+            RecursionError: a record is nested too deep; nothing of it is written.
         """
         head = b'{"type":"RECORD","stream":' + self._encoder.encode(stream) + b',"record":'
         tail = b"," + self._encoder.encode(rest)[1:] + b"\n"
@@ -69,38 +88,48 @@ class ChunkWriter(MsgSpecWriter):
     def write_message(self, message: Message) -> None:
         """Write any message, and all that came before it."""
         line = self._line(message)
-        if not isinstance(message, StateMessage):
-            self._chunk += line
+        if isinstance(message, StateMessage):
             self.flush()
+            self._write_state(line)
             return
+        self._chunk += line
         self.flush()
-        self._write(line, spare=0)
-        self._last_state, self._ends_with_state = line, True
+        if self._held_back:
+            self._write_state(self._last_state)
+
+    def _write_state(self, line: bytes) -> None:
+        # A run begins with the STATE that it was given. One that is larger than the pipe waits until the reader has
+        # shown itself by taking a SCHEMA.
+        self._held_back = not self.bytes_written and not self._out().can_hold(len(line))
+        if not self._held_back:
+            self._write(line, spare=0)
+            self._ends_with_state = True
+        self._last_state = line
 
     def flush(self) -> None:
         """Write what has been collected.
 
         Raises:
             Stopped: there was no time to write it all.
-            OSError: nothing more can be written; a `BrokenPipeError` where nobody reads any more.
+            OutputLost: nothing more can be written.
         """
         lines, self._chunk = bytes(self._chunk), bytearray()
         self._write(lines, spare=len(self._last_state))
 
     def _write(self, lines: bytes, spare: int) -> None:
-        self.bytes_written += len(lines)
-        pipe = _stdout()
+        pipe = self._out()
         start = 0
-        while start < len(lines):
-            end = _end_of_piece(lines, start)
-            while not self.hurry() and not pipe.has_room(end - start + spare):
-                pipe.wait()
-            if self.hurry():
-                raise Stopped
-            pipe.write(lines[start:end])
-            self._ends_with_state = False
-            start = end
-        sys.stdout.flush()
+        try:
+            while start < len(lines):
+                end = _end_of_piece(lines, start)
+                pipe.wait_for_room(end - start, spare, self.check_time)
+                pipe.write(lines[start:end])
+                self._ends_with_state = False
+                self.bytes_written += end - start
+                start = end
+            sys.stdout.flush()
+        except OSError as error:
+            raise output_lost(error) from None
 
     def fall_back_to(self, state: Mapping[str, Any]) -> int:
         """Take note of the state that holds before any STATE has been written; gives its size in bytes."""
@@ -108,19 +137,37 @@ class ChunkWriter(MsgSpecWriter):
         return len(self._last_state)
 
     def repeat_last_state(self) -> None:
-        """Let go what has been collected, and see to it that the last STATE is the last line."""
+        """Drop what has been collected, and make the last STATE the last line, if there is room for all of it.
+
+        Raises:
+            OutputLost: nothing more can be written.
+        """
         self._chunk = bytearray()
-        if not self._ends_with_state:
-            _stdout().write(self._last_state)
+        if self._ends_with_state or not self._out().has_room(len(self._last_state)):
+            return
+        try:
+            self._out().write(self._last_state)
+        except OSError as error:
+            raise output_lost(error) from None
 
     def _line(self, message: Message) -> bytes:
         return self._encoder.encode(message.to_dict()) + b"\n"
 
-
-def _stdout() -> Pipe:
-    buffer = sys.stdout.buffer
-    return Pipe(getattr(buffer, "raw", buffer))
+    def _out(self) -> Pipe:
+        """The file below `sys.stdout`, which may be another one by now."""
+        if self._pipe is None or self._stdout is not sys.stdout:
+            self._stdout = sys.stdout
+            buffer = sys.stdout.buffer
+            self._pipe = self._open_pipe(getattr(buffer, "raw", buffer))
+        return self._pipe
 
 
 def _end_of_piece(lines: bytes, start: int) -> int:
     return (lines.rfind(b"\n", start, start + PIECE_BYTES) + 1) or (lines.index(b"\n", start) + 1)
+
+
+def output_lost(error: OSError) -> OutputLost:
+    """What to raise, or tell, when stdout takes nothing more."""
+    closed = isinstance(error, BrokenPipeError)
+    reason = "the target has closed its input" if closed else error.strerror or type(error).__name__
+    return OutputLost(f"Nothing more can be written: {reason}.")

@@ -5,8 +5,10 @@ WITH chosen AS (
         ON a.asset_family_code = v.asset_family_code
         AND a.code = v.asset_code
         AND a.updated IS NOT DISTINCT FROM v.asset_updated
+        AND a._sdc_deleted_at IS NULL
     CROSS JOIN LATERAL UNNEST(v.option_codes) WITH ORDINALITY AS c (option_code, place)
     WHERE v.attribute_type IN ('single_option', 'multiple_options')
+        AND v._sdc_deleted_at IS NULL
 )
 SELECT
     chosen.asset_family_code,
@@ -19,4 +21,5 @@ LEFT JOIN attribute_options AS o
     ON o.asset_family_code = chosen.asset_family_code
     AND o.attribute_code = chosen.attribute_code
     AND o.code = chosen.option_code
+    AND o._sdc_deleted_at IS NULL
 ORDER BY chosen.asset_family_code, chosen.asset_code, chosen.value_key, chosen.place;

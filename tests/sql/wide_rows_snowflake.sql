@@ -10,8 +10,10 @@ LEFT JOIN asset_values AS v
     ON v.asset_family_code = a.asset_family_code
     AND v.asset_code = a.code
     AND v.asset_updated IS NOT DISTINCT FROM a.updated
+    AND v._sdc_deleted_at IS NULL
     AND (v.locale = 'en_US' OR v.locale IS NULL)
     AND (v.channel = 'ecommerce' OR v.channel IS NULL)
 WHERE a.asset_family_code = 'packshots'
+    AND a._sdc_deleted_at IS NULL
 GROUP BY a.asset_family_code, a.code
 ORDER BY a.code;

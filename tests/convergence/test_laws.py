@@ -1,7 +1,6 @@
-"""The invariant of replication: after enough runs the tables equal the PIM, whatever happened in between.
+"""Histories of a PIM and of runs of the tap, kills and faults included, and what must hold after them.
 
-Hypothesis invents histories of a PIM and of runs of the tap, kills and faults included, against a target that upserts
-by key. Whenever changes stop, one incremental run makes all that lives in the PIM right, and a full one all tables.
+Whenever changes stop, one incremental run makes all that lives in the PIM right, and a full one all tables.
 """
 
 from __future__ import annotations
@@ -9,10 +8,9 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
 import pytest
@@ -20,42 +18,33 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from tap_akeneo_assets.sandbox import Options, Pim
-from tap_akeneo_assets.sandbox.faults import Faults, circle, drop, not_json, status
-from tap_akeneo_assets.sandbox.hangup import HangUp
+from tap_akeneo_assets.sandbox.faults import Faults
 from tap_akeneo_assets.sandbox.server import serve
-from tap_akeneo_assets.tap import TapAkeneoAssets
-
-from .expected import KEYS, by_key, records_of
-from .support import full_table, select, sync
+from tests.convergence.interference import FAULTS, SHORT, Event, Meddler, Plan, Trouble
+from tests.convergence.target import Warehouse
+from tests.convergence.world import Change, World
+from tests.expected import KEYS, by_key, records_of
+from tests.support import FrequentTap, full_table, select, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from werkzeug.wrappers import Response
-
-    from tap_akeneo_assets.sandbox.faults import Exchange, Fault
     from tap_akeneo_assets.sandbox.records import RequestRecord
-
-    from .support import Run
+    from tests.support import Run
 
 Record = dict[str, Any]
-Key = tuple[str, ...]
 
 FAMILIES = ("bags", "shoes", "user_guides")
 ASSETS = tuple(f"asset_{number:02}" for number in range(48))
 OFTEN = ("save", "import", "delete_value", "delete_asset")
 SELDOM = ("new_family", "delete_family", "hide_family", "new_attribute")
-FAULTS: dict[str, Fault] = {"500": status(500), "no JSON": not_json(), "drop": drop(), "circle": circle("same")}
-SHORT = 0.3
-MAX_REQUESTS = 1_000
+
 exercised: Counter[str] = Counter()
 
 
-class FrequentTap(TapAkeneoAssets):
+class EagerTap(FrequentTap):
     """A tap that writes a STATE whenever it can, and of which each instance is newer by a second."""
 
-    state_records = 0
     _starts = itertools.count(1_000, 1_000)
 
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401  # as its base takes them
@@ -67,215 +56,10 @@ class FrequentTap(TapAkeneoAssets):
         return self._started
 
 
-class SeldomTap(FrequentTap):
+class SeldomTap(EagerTap):
     """One that writes a STATE now and then."""
 
     state_records = 20
-
-
-# The target
-
-
-@dataclass
-class Warehouse:
-    """A target that upserts by key and, told a version, removes rows of earlier ones or of none, as target-postgres."""
-
-    tables: dict[str, dict[Key, tuple[int, Record]]] = field(default_factory=lambda: {stream: {} for stream in KEYS})
-    state: Record = field(default_factory=dict)
-
-    def load(self, messages: Iterable[Record]) -> None:
-        for message in messages:
-            if message["type"] == "STATE":
-                self.state = message["value"]
-            elif message["type"] == "RECORD":
-                table, record = self.tables[message["stream"]], message["record"]
-                key = tuple(record[name] for name in KEYS[message["stream"]])
-                table[key] = message.get("version", 0), record
-            elif message["type"] == "ACTIVATE_VERSION":
-                table = self.tables[message["stream"]]
-                for key in [key for key, (version, _) in table.items() if version < message["version"]]:
-                    del table[key]
-
-    def rows(self, stream: str) -> dict[Key, Any]:
-        return by_key(stream, (record for _, record in self.tables[stream].values()))
-
-    @property
-    def partitions(self) -> dict[str, Record]:
-        """What the state says of each family."""
-        partitions = self.state.get("bookmarks", {}).get("assets", {}).get("partitions", [])
-        return {partition["context"]["asset_family_code"]: partition for partition in partitions}
-
-    @property
-    def unfinished(self) -> dict[str, Record]:
-        """What the state says of listings that an earlier run left open."""
-        return {code: kept["unfinished"] for code, kept in self.partitions.items() if "unfinished" in kept}
-
-
-# The PIM
-
-
-class Change(NamedTuple):
-    """Something that happens in the PIM."""
-
-    kind: str
-    family: str
-    assets: Sequence[str]
-
-
-@dataclass
-class Family:
-    """What the world knows of a family: its attributes, and the live assets with the attributes that have values."""
-
-    attributes: list[str] = field(default_factory=lambda: ["title"])
-    assets: dict[str, list[str]] = field(default_factory=dict)
-
-
-class World:
-    """A PIM, and its clock, which goes on only when a history says so."""
-
-    def __init__(self, now: datetime, options: Record) -> None:
-        self.now = now
-        self.pim = Pim(Options(clock=lambda: self.now, **options))
-        self.families: dict[str, Family] = {}
-        self._serial = itertools.count(1)
-
-    def pass_time(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
-
-    def fill(self, code: str, assets: Sequence[str], gap: float) -> None:
-        """Save assets one after the other."""
-        self.apply(Change("new_family", code, []))
-        for asset in assets:
-            self.apply(Change("save", code, [asset]))
-            self.pass_time(gap)
-
-    def apply(self, change: Change) -> None:
-        """Let something happen, if it can."""
-        code, options = change.family, self.pim.options
-        with self.pim.lock:
-            family = self.families.get(code)
-            if change.kind == "hide_family":
-                options.hidden_families ^= {code}
-            elif family is not None:
-                self._apply_to(code, family, change)
-            elif change.kind == "new_family":
-                self.families[code] = Family()
-                self.pim.save_family(code)
-                self.pim.save_attribute(code, "title", type="text")
-
-    def _apply_to(self, code: str, family: Family, change: Change) -> None:
-        live = [asset for asset in change.assets if asset in family.assets]
-        if change.kind == "save":
-            self._save(code, family, change.assets[0])
-        elif change.kind in ("import", "new_attribute"):
-            if change.kind == "new_attribute":
-                family.attributes.append(f"number_{next(self._serial)}")
-                self.pim.save_attribute(code, family.attributes[-1], type="number")
-            for asset in change.assets:
-                self._save(code, family, asset)
-        elif change.kind == "delete_value":
-            for asset in filter(family.assets.get, live):
-                self.pim.delete_value(code, asset, family.assets[asset].pop(), None, None)
-        elif change.kind == "delete_asset":
-            for asset in live:
-                self.pim.delete_asset(code, asset)
-                del family.assets[asset]
-        elif change.kind == "delete_family":
-            self.pim.delete_family(code)
-            del self.families[code]
-
-    def _save(self, code: str, family: Family, asset: str) -> None:
-        data, attributes = str(next(self._serial)), family.attributes[-3:]
-        self.pim.save_asset(
-            code, asset, {attribute: [{"locale": None, "channel": None, "data": data}] for attribute in attributes}
-        )
-        family.assets[asset] = attributes
-
-
-# What happens during a run
-
-
-class Event(NamedTuple):
-    """What happens when the run's so-manieth request comes in, or when its answer is made but not yet sent.
-
-    Then so much time passes; but while requests are on their way no more than what the tap takes for a second.
-    """
-
-    number: int
-    answer_is_made: bool
-    change: Change
-    seconds: float
-
-
-class Trouble(NamedTuple):
-    """What a family's assets meet from its so-manieth request on."""
-
-    family: str
-    kind: str
-    number: int
-
-
-class Plan(NamedTuple):
-    """A run, and what happens to it.
-
-    `killed` is the part of its messages after which it is killed, and `flushed` whether the target keeps rows that no
-    STATE vouches for; `refusing` is the number of the request from which on the PIM refuses all cursors given so far.
-    """
-
-    full: bool = False
-    activate: bool = False
-    frequent: bool = True
-    events: Sequence[Event] = ()
-    trouble: Trouble | None = None
-    refusing: int | None = None
-    sick: bool = False
-    killed: float | None = None
-    flushed: bool = True
-
-
-class Meddler:
-    """Stands before a PIM during a run, and does what the plan says."""
-
-    def __init__(self, world: World, plan: Plan, *, many_at_once: bool) -> None:
-        self._world = world
-        self._plan = plan
-        self._many_at_once = many_at_once
-        self._numbers = itertools.count(1)
-        self._of_family = itertools.count(1)
-        self.met = False
-        self.endless = False
-
-    def __call__(self, exchange: Exchange) -> Response:
-        number = next(self._numbers)
-        if number > MAX_REQUESTS:
-            self.endless = True
-            raise HangUp
-        if number == self._plan.refusing:
-            self._world.pim.refuse_cursors()
-            self.met = True
-        self._let_happen(number, answer_is_made=False)
-        response = self._answer(exchange)
-        self._let_happen(number, answer_is_made=True)
-        return response
-
-    def _answer(self, exchange: Exchange) -> Response:
-        trouble, request = self._plan.trouble, exchange.request
-        if (
-            trouble
-            and (request.route, request.family) == ("assets", trouble.family)
-            and next(self._of_family) >= trouble.number
-        ):
-            self.met = True
-            return FAULTS[trouble.kind](exchange)
-        return exchange.real()
-
-    def _let_happen(self, number: int, *, answer_is_made: bool) -> None:
-        with self._world.pim.lock:
-            for event in self._plan.events:
-                if (event.number, event.answer_is_made) == (number, answer_is_made):
-                    self._world.apply(event.change)
-                    on_its_way = answer_is_made or self._many_at_once
-                    self._world.pass_time(min(event.seconds, SHORT) if on_its_way else event.seconds)
 
 
 @cache
@@ -394,7 +178,7 @@ class Histories(RuleBasedStateMachine):
         self.run(plan)
 
     @rule(family=families, fill=fills, killed=st.floats(0.3, 1), several=st.lists(changes, max_size=2), plan=plans)
-    def go_on_after_a_kill(
+    def resume_after_a_kill(
         self, family: str, fill: tuple[int, float], killed: float, several: list[Change], plan: Plan
     ) -> None:
         self.fill(family, fill)
@@ -403,7 +187,7 @@ class Histories(RuleBasedStateMachine):
         self.run(plan)
 
     @rule(refused=st.booleans())
-    def stop_and_go(self, *, refused: bool) -> None:
+    def lose_cursors(self, *, refused: bool) -> None:
         """Cursors get too old, or the PIM forgets them."""
         if refused:
             self.world.pim.refuse_cursors()
@@ -460,7 +244,7 @@ class Histories(RuleBasedStateMachine):
             self.url,
             state=self.warehouse.state,
             catalog=catalog(with_values=self.with_values, full=plan.full),
-            tap_class=FrequentTap if plan.frequent else SeldomTap,
+            tap_class=EagerTap if plan.frequent else SeldomTap,
             emit_activate_version_messages=plan.activate,
             **self.settings,
         )
@@ -504,7 +288,7 @@ class Histories(RuleBasedStateMachine):
 def note_age(unfinished: dict[str, Record], now: datetime) -> None:
     for kept in unfinished.values():
         age = now - datetime.fromisoformat(kept["began"] or "0001-01-01T00:00:00Z")
-        exercised["a listing too old to go on with"] += age > timedelta(hours=24)
+        exercised["a listing too old to be resumed"] += age > timedelta(hours=24)
 
 
 def note_requests(requests: Iterable[RequestRecord]) -> None:
@@ -518,8 +302,8 @@ def note_requests(requests: Iterable[RequestRecord]) -> None:
         ranges = [number for number, query in enumerate(queries) if '"<"' in query]
         exercised["ranges"] += bool(ranges)
         exercised["catching up after ranges"] += bool(ranges) and "search_after" not in queries[-1]
-        exercised["going on"] += "search_after" in queries[0]
-        exercised["going on with ranges"] += "search_after" in queries[0] and '"<"' in queries[0]
+        exercised["resumed"] += "search_after" in queries[0]
+        exercised["ranges resumed"] += "search_after" in queries[0] and '"<"' in queries[0]
         exercised["a cursor refused"] += any(request.status == 422 for request in asked)
 
 
@@ -538,7 +322,7 @@ def campaign(examples: int, *, derandomize: bool = False) -> None:
             suppress_health_check=list(HealthCheck),
         ),
     )
-    assert {"catching up after ranges", "going on", "killed between two STATEs", "ranges"} <= {
+    assert {"catching up after ranges", "resumed", "killed between two STATEs", "ranges"} <= {
         name for name, count in exercised.items() if count
     }
 

@@ -8,6 +8,7 @@ import ssl
 from datetime import UTC, datetime
 from http.client import IncompleteRead, RemoteDisconnected
 from itertools import pairwise
+from time import process_time
 
 import pytest
 import requests
@@ -25,7 +26,7 @@ from tap_akeneo_assets.errors import (
     RequestFailed,
     Stopped,
 )
-from tap_akeneo_assets.pim import responses
+from tap_akeneo_assets.pim import failures, foreign_pages, responses, waits
 from tap_akeneo_assets.pim.responses import Denied, RequestInfo, Retry, Verdict
 
 PIM = "https://pim.example"
@@ -41,23 +42,27 @@ LOGIN_PAGE = b'<!DOCTYPE html><title>Login</title><form><INPUT name="_password" 
 
 
 def judged(
-    asked: RequestInfo, status: int, headers: dict[str, str] | None = None, body: bytes = b"{}", **rest: responses.Clean
+    request_info: RequestInfo,
+    status: int,
+    headers: dict[str, str] | None = None,
+    body: bytes = b"{}",
+    **rest: responses.Clean,
 ) -> Verdict:
-    return responses.judge_answer(asked, status, headers or {}, body, now=NOW, **rest)
+    return responses.judge_answer(request_info, status, headers or {}, body, now=NOW, **rest)
 
 
 def refusal(message: str) -> bytes:
     return json.dumps({"code": 422, "message": message}).encode()
 
 
-@pytest.mark.parametrize("body", [b"{}", b"[]", b'\xef\xbb\xbf\n {"a": 1}\r\n', b'[{"a": 1}]'])
-def test_an_answer_is_good_when_its_body_looks_like_json(body: bytes) -> None:
-    assert judged(ASSETS, 200, body=body) is None
+@pytest.mark.parametrize("body", [b"{}", b"", b"OK", b"\xef\xbb\xbf\n []", b" " * 200_000 + b"{}"])
+@pytest.mark.parametrize("kind", ["application/json", "text/plain"])
+def test_whether_a_good_answer_is_json_is_left_to_its_reader(body: bytes, kind: str) -> None:
+    assert judged(ASSETS, 200, {"Content-Type": kind}, body=body) is None
 
 
-@pytest.mark.parametrize("body", [b"", b" ", b"{", b'{"a": [1', b"[}", b'"text"', b"OK"])
-def test_a_body_that_is_not_json_is_asked_for_again(body: bytes) -> None:
-    assert judged(ASSETS, 200, body=body) == Retry("200 with a body that is not JSON")
+def test_json_called_html_is_no_html() -> None:
+    assert judged(ASSETS, 200, {"Content-Type": "text/html"}, body=b" {}") is None
 
 
 def test_html_without_a_login_is_asked_for_again() -> None:
@@ -77,9 +82,9 @@ def test_a_fault_that_passes_is_asked_for_again(status: int) -> None:
     assert not verdict.crowded
 
 
-@pytest.mark.parametrize("asked", [ASSETS, TOKEN, MEDIA])
-def test_too_many_requests_concern_all(asked: RequestInfo) -> None:
-    verdict = judged(asked, 429, {"Retry-After": "7"})
+@pytest.mark.parametrize("request_info", [ASSETS, TOKEN, MEDIA])
+def test_too_many_requests_concern_all(request_info: RequestInfo) -> None:
+    verdict = judged(request_info, 429, {"Retry-After": "7"})
     assert verdict == Retry("429 Too Many Requests", 7.0, crowded=True)
 
 
@@ -93,7 +98,7 @@ def test_a_refused_token_wants_another_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "status", "kind"),
+    ("request_info", "status", "kind"),
     [
         (ASSETS, 400, Refused),
         (ASSETS, 422, Refused),
@@ -107,8 +112,8 @@ def test_a_refused_token_wants_another_one() -> None:
         (TOKEN, 422, RequestFailed),
     ],
 )
-def test_other_answers_are_final(asked: RequestInfo, status: int, kind: type[RequestFailed]) -> None:
-    verdict = judged(asked, status, body=refusal("Not\nso."))
+def test_other_answers_are_final(request_info: RequestInfo, status: int, kind: type[RequestFailed]) -> None:
+    verdict = judged(request_info, status, body=refusal("Not\nso."))
     assert type(verdict) is kind
     assert (verdict.status, verdict.reason) == (status, "Not so.")
     assert str(status) in str(verdict)
@@ -120,7 +125,7 @@ def test_the_line_names_what_was_asked_and_the_pims_own_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "permission", "scope"),
+    ("request_info", "permission", "scope"),
     [
         (FAMILIES, "List asset families", "read_asset_families"),
         (FAMILY, "List asset families", "read_asset_families"),
@@ -130,8 +135,8 @@ def test_the_line_names_what_was_asked_and_the_pims_own_words() -> None:
         (MEDIA, "List assets", "read_assets"),
     ],
 )
-def test_403_names_the_permission(asked: RequestInfo, permission: str, scope: str) -> None:
-    line = str(judged(asked, 403, body=refusal(f"No {asked}")))
+def test_403_names_the_permission(request_info: RequestInfo, permission: str, scope: str) -> None:
+    line = str(judged(request_info, 403, body=refusal(f"No {request_info}")))
     assert f'"{permission}"' in line
     assert f"scope {scope}." in line
     assert "Overall Web API access" in line
@@ -139,19 +144,20 @@ def test_403_names_the_permission(asked: RequestInfo, permission: str, scope: st
 
 def test_403_reads_the_same_for_all_families() -> None:
     other = RequestInfo("GET", PIM, "/api/rest/v1/asset-families/other/assets")
-    assert str(judged(ASSETS, 403)) == str(judged(other, 403))
+    for body in (refusal("No."), CHALLENGE):
+        assert str(judged(ASSETS, 403, body=body)) == str(judged(other, 403, body=body))
 
 
-@pytest.mark.parametrize("asked", [TOKEN, FAMILIES])
-def test_a_login_page_before_everything_is_fatal(asked: RequestInfo) -> None:
-    verdict = judged(asked, 200, {"Content-Type": "text/html; charset=UTF-8"}, LOGIN_PAGE)
+@pytest.mark.parametrize("request_info", [TOKEN, FAMILIES])
+def test_a_login_page_before_everything_is_fatal(request_info: RequestInfo) -> None:
+    verdict = judged(request_info, 200, {"Content-Type": "text/html; charset=UTF-8"}, LOGIN_PAGE)
     assert isinstance(verdict, Fatal)
-    assert f"{asked.url} answers with a login page" in str(verdict)
+    assert f"{request_info.url} answers with a login page" in str(verdict)
 
 
-@pytest.mark.parametrize("asked", [ASSETS, MEDIA])
-def test_a_login_page_elsewhere_loses_the_request(asked: RequestInfo) -> None:
-    assert isinstance(judged(asked, 200, {"Content-Type": "text/html"}, LOGIN_PAGE), RequestFailed)
+@pytest.mark.parametrize("request_info", [ASSETS, MEDIA])
+def test_a_login_page_elsewhere_loses_the_request(request_info: RequestInfo) -> None:
+    assert isinstance(judged(request_info, 200, {"Content-Type": "text/html"}, LOGIN_PAGE), RequestFailed)
 
 
 def test_a_redirect_to_the_same_route_names_the_address_to_configure() -> None:
@@ -194,7 +200,9 @@ def test_long_texts_of_the_pim_are_shortened() -> None:
     assert len(responses.pim_message(refusal("long " * 1000))) == responses.MAX_QUOTED_CHARACTERS
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"message": 3}', b"[" * 100_000, b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"[]", b'{"code": 1, "message": 3}', b'{"message": "x"}', b"[" * 100_000, b"\xff\xfe"]
+)
 def test_a_body_without_a_message_has_none(body: bytes) -> None:
     assert responses.pim_message(body) == ""
 
@@ -229,7 +237,7 @@ def test_any_answer_is_judged(status: int, body: bytes, headers: dict[str, str])
     ],
 )
 def test_retry_after(text: str, date: str, seconds: float | None) -> None:
-    assert responses.retry_after({"Retry-After": text, "Date": date}, NOW) == seconds
+    assert waits.retry_after({"Retry-After": text, "Date": date}, NOW) == seconds
 
 
 @pytest.mark.parametrize(
@@ -245,12 +253,12 @@ def test_retry_after(text: str, date: str, seconds: float | None) -> None:
     ],
 )
 def test_back_off_doubles_up_to_a_minute(failures: int, after: float | None, wait: float) -> None:
-    assert responses.back_off(failures, after, lambda: 1.0) == wait
+    assert waits.back_off(failures, after, lambda: 1.0) == wait
 
 
 def test_back_off_is_jittered_fully_but_not_below_what_the_pim_asks() -> None:
-    assert responses.back_off(4, None, lambda: 0.0) == 0.0
-    assert responses.back_off(4, 300.0, lambda: 0.0) == 300.0
+    assert waits.back_off(4, None, lambda: 0.0) == 0.0
+    assert waits.back_off(4, 300.0, lambda: 0.0) == 300.0
 
 
 def caused_by(*causes: Exception) -> requests.ConnectionError:
@@ -274,7 +282,12 @@ def caused_by(*causes: Exception) -> requests.ConnectionError:
             requests.exceptions.ContentDecodingError(urllib3.exceptions.DecodeError()),
             "a body that cannot be decompressed",
         ),
-        (requests.exceptions.ProxyError(OSError("Tunnel failed: 407")), "no connection by the proxy"),
+        (
+            requests.exceptions.ProxyError(OSError("Tunnel connection failed: 503 x")),
+            "no connection by the proxy (503)",
+        ),
+        (requests.exceptions.ProxyError(ConnectionRefusedError()), "no connection by the proxy (connection refused)"),
+        (caused_by(socket.gaierror(-3, "Temporary failure")), "no answer of the name service (Temporary failure)"),
         (caused_by(ssl.SSLEOFError(8, "EOF occurred")), "TLS broken off (None)"),
         (caused_by(OSError(113, "No route to host")), "no connection (No route to host)"),
         (caused_by(socket.gaierror(-2, "Name or service not known")), "host not found"),
@@ -282,12 +295,18 @@ def caused_by(*causes: Exception) -> requests.ConnectionError:
     ],
 )
 def test_a_failure_of_the_network_passes(error: Exception, reason: str) -> None:
-    assert responses.judge_failure(ASSETS, error, answered=True) == Retry(reason)
+    assert failures.judge_failure(ASSETS, error, answered=True) == Retry(reason)
 
 
 def certificate_error() -> ssl.SSLCertVerificationError:
     error = ssl.SSLCertVerificationError(1, "certificate verify failed")
     error.verify_message = "self-signed certificate"
+    return error
+
+
+def tls_error(reason: str) -> ssl.SSLError:
+    error = ssl.SSLError(1, reason)
+    error.reason = reason
     return error
 
 
@@ -304,15 +323,118 @@ def bundle_error() -> ssl.SSLError:
         (caused_by(bundle_error()), ["REQUESTS_CA_BUNDLE", "no file of certificates"]),
         (OSError("Could not find a suitable TLS CA certificate bundle, invalid path: /x"), ["REQUESTS_CA_BUNDLE"]),
         (caused_by(socket.gaierror(-2, "Name or service not known")), [PIM, "Name or service not known", "api_url"]),
+        (caused_by(tls_error("WRONG_VERSION_NUMBER")), [f"{PIM} does not speak TLS; is api_url http://?"]),
+        (caused_by(tls_error("UNSUPPORTED_PROTOCOL")), [PIM, "no version or cipher of TLS", "UNSUPPORTED_PROTOCOL"]),
+        (
+            requests.exceptions.ProxyError(OSError("Tunnel connection failed: 407 x")),
+            ["proxy wants a login", "HTTPS_PROXY"],
+        ),
+        (requests.exceptions.ProxyError(OSError("Tunnel connection failed: 403 x")), ["proxy refuses", "NO_PROXY"]),
+        (requests.exceptions.ProxyError(socket.gaierror(-2, "Unknown")), ["The host of the proxy is not found"]),
+        (requests.exceptions.ProxyError(tls_error("WRONG_VERSION_NUMBER")), ["is HTTPS_PROXY http://?"]),
+        (urllib3.exceptions.ProxySchemeUnknown("ftp"), ["ALL_PROXY"]),
         (requests.exceptions.InvalidProxyURL("http://me:hunter2@"), ["HTTPS_PROXY"]),
         (requests.exceptions.InvalidSchema("Missing dependencies for SOCKS support."), ["ALL_PROXY"]),
     ],
 )
 def test_what_only_a_person_can_mend_is_fatal(error: Exception, words: list[str]) -> None:
-    verdict = responses.judge_failure(ASSETS, error, answered=False)
+    verdict = failures.judge_failure(ASSETS, error, answered=False)
     assert isinstance(verdict, Fatal)
     assert all(word in str(verdict) for word in words)
     assert "hunter2" not in str(verdict)
+
+
+def test_a_refused_connection_names_api_url_until_something_was_answered() -> None:
+    error = caused_by(ConnectionRefusedError(111, "Connection refused"))
+    assert "check api_url" in str(failures.judge_failure(ASSETS, error, answered=False))
+
+
+@pytest.mark.parametrize("error", [tls_error("WRONG_VERSION_NUMBER"), tls_error("NO_SHARED_CIPHER")])
+def test_what_has_worked_before_is_tried_again(error: Exception) -> None:
+    assert isinstance(failures.judge_failure(ASSETS, caused_by(error), answered=True), Retry)
+
+
+# Who refuses
+
+CHALLENGE = b"<!DOCTYPE html><html><head><title>Just a\nmoment&hellip;</title></head><body>hunter2</body></html>"
+
+
+@pytest.mark.parametrize("request_info", [FAMILIES, ASSETS, MEDIA, TOKEN])
+def test_403_of_a_front_server_says_who_refuses_and_what_to_do(request_info: RequestInfo) -> None:
+    verdict = judged(request_info, 403, {"Server": "cloudflare", "cf-ray": "1-FRA"}, CHALLENGE)
+    assert isinstance(verdict, RequestFailed)
+    for words in ("not by the PIM", '"cloudflare"', '"Just a moment…"', "address of this machine", "user_agent"):
+        assert words in str(verdict)
+    assert "role" not in str(verdict)
+    assert "read_asset" not in str(verdict)
+    assert verdict.reason == ""
+
+
+@pytest.mark.parametrize("body", [b"", b"nope", b"[]", b'{"message": "Forbidden"}', b'{"code": 403}', b"<h1>403</h1>"])
+def test_advice_about_permissions_is_for_the_pims_own_answer_only(body: bytes) -> None:
+    assert "not by the PIM" in str(judged(ASSETS, 403, body=body))
+    assert "not by the PIM" not in str(judged(ASSETS, 403, body=refusal("No.")))
+
+
+def test_other_answers_that_are_not_the_pims_say_whose_they_are() -> None:
+    line = str(judged(ASSETS, 404, {"Server": "nginx", "Via": "1.1 squid"}, b"<title>Gone</title>"))
+    assert line.endswith(
+        '404 Not Found from a proxy or front server, which calls itself "nginx, 1.1 squid" and shows a page "Gone".'
+    )
+    line = str(judged(TOKEN, 405, {"Server": "nginx"}, b""))
+    assert line.startswith("The token route answers 405 Method Not Allowed, as no PIM would: check api_url")
+    assert '"nginx"' in line
+
+
+def test_401_that_is_not_the_pims_says_whose_it_is() -> None:
+    verdict = judged(ASSETS, 401, {"Server": "Apache"}, b"<h1>Login</h1>")
+    assert isinstance(verdict, Denied)
+    assert (verdict.message, verdict.refuser) == ("", 'a front server, which calls itself "Apache"')
+
+
+def test_a_proxy_that_wants_a_login_is_fatal() -> None:
+    verdict = judged(ASSETS, 407, {"Via": "1.1 proxy.corp (squid)"}, b"<title>Denied</title>")
+    assert isinstance(verdict, Fatal)
+    assert "HTTPS_PROXY" in str(verdict)
+    assert "proxy.corp (squid)" in str(verdict)
+
+
+def test_names_of_others_are_short_and_without_secrets() -> None:
+    headers = {"Server": "hunter2" + "x" * 500}
+    line = str(judged(ASSETS, 403, headers, b"<title>" + b"y" * 500, clean=lambda text: text.replace("hunter2", "***")))
+    assert "hunter2" not in line
+    assert '"***xxx' in line
+    assert len(line) < 500
+
+
+# What is foreign may be anything
+
+
+@pytest.mark.parametrize("piece", [b"<input ", b"<input type", b"type = ", b"<title", b"<title ", b"<", b"\t"])
+def test_looking_into_a_page_takes_time_in_proportion_to_its_length(piece: bytes) -> None:
+    def seconds(size: int) -> float:
+        page = piece * (size // len(piece))
+        times = []
+        for _ in range(7):
+            began = process_time()
+            for _ in range(10):
+                foreign_pages.has_login_form(page)
+                foreign_pages.page_title(page)
+                foreign_pages.is_html({}, page)
+            times.append(process_time() - began)
+        return min(times)
+
+    assert seconds(16 * 4_000) < 64 * seconds(4_000)  # were it quadratic, it would be 256 times as much
+
+
+def test_only_the_first_part_of_a_page_is_looked_at() -> None:
+    beyond = b"<p>" + b" " * foreign_pages.LOOKED_AT_BYTES
+    assert not foreign_pages.has_login_form(beyond + LOGIN_PAGE)
+    assert foreign_pages.page_title(beyond + LOGIN_PAGE) == ""
+
+
+def test_long_dates_are_none() -> None:
+    assert waits.http_date("Sun, 01 Mar 2026 12:00:00 GMT" + " " * 100) is None
 
 
 def test_the_line_for_the_user_is_one_line() -> None:
@@ -323,4 +445,4 @@ def test_the_line_for_the_user_is_one_line() -> None:
 
 @pytest.mark.parametrize("text", ["", "yesterday", "Sun, 99 Mar 2026 12:00:00 GMT", "Sun, 01 Mar 99999 12:00:00 GMT"])
 def test_what_is_no_date_is_none(text: str) -> None:
-    assert responses.http_date(text) is None
+    assert waits.http_date(text) is None

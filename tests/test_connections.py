@@ -1,0 +1,428 @@
+"""What may happen on a connection: interim answers, answers nobody asked for, answers that drip, and the run's end."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import ssl
+import threading
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tap_akeneo_assets.errors import Fatal, NotJson, RequestFailed, Stopped, WrongAnswer
+from tap_akeneo_assets.pim import bodies, connections
+from tap_akeneo_assets.pim.auth import AppToken, PasswordGrant
+from tap_akeneo_assets.pim.bodies import Bodies
+from tap_akeneo_assets.pim.client import Client
+from tests.support import HurryingClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tap_akeneo_assets.pim.auth import Credentials
+
+ROOT = "/api/rest/v1"
+# Of this machine, signed by itself, good for a hundred years; its key is worth nothing.
+CERTIFICATE = Path(__file__).parent / "tls" / "localhost.pem"
+INTERIM = {100: "Continue", 102: "Processing", 103: "Early Hints", 199: "Odd"}
+
+
+def whole(body: bytes, status: str = "200 OK", headers: str = "") -> bytes:
+    """An answer on a connection that stays open."""
+    return f"HTTP/1.1 {status}\r\n{headers}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def chunked(body: bytes) -> bytes:
+    return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+
+
+def interim(status: int) -> bytes:
+    return f"HTTP/1.1 {status} {INTERIM.get(status, '')}\r\nLink: </x>; rel=preload\r\n\r\n".encode()
+
+
+def own_path(path: str) -> bytes:
+    """A body that tells which request it answers."""
+    return json.dumps({"path": path}).encode()
+
+
+class Server:
+    """Answers each request with the pieces that `answer` makes of its path, each sent by itself.
+
+    Attributes:
+        connections: those that were opened, oldest first.
+        asked: the paths, below the API's root, in order.
+    """
+
+    def __init__(self, *, tls: bool = False) -> None:
+        self.tls = tls
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.connections: list[socket.socket] = []
+        self.asked: list[str] = []
+        self.answer: Callable[[str], Iterator[bytes]] = lambda path: iter([whole(own_path(path))])
+        self.is_over = threading.Event()
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.listening.getsockname()[1]}"
+
+    def serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self.listening.accept()
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if self.tls:
+                    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                    context.load_cert_chain(CERTIFICATE)
+                    connection = context.wrap_socket(connection, server_side=True)
+                self.connections.append(connection)
+                threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
+
+    def _talk(self, connection: socket.socket) -> None:
+        with suppress(OSError), connection, connection.makefile("rb") as received:
+            while line := received.readline():
+                if b" HTTP/1." not in line:
+                    connection.sendall(whole(b"", "400 Bad Request"))
+                    return
+                path = line.split()[1].decode().removeprefix(ROOT)
+                length = int(http.client.parse_headers(received).get("Content-Length", 0))
+                received.read(length)
+                self.asked.append(path)
+                for piece in self.answer(path):
+                    connection.sendall(piece)
+
+    def drip(self, piece: bytes) -> Iterator[bytes]:
+        """A piece every now and then, until the other side goes away."""
+        while not self.is_over.wait(0.01):
+            yield piece
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with running_server() as server:
+        yield server
+
+
+@contextmanager
+def running_server(*, tls: bool = False) -> Iterator[Server]:
+    server = Server(tls=tls)
+    thread = threading.Thread(target=server.serve)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.is_over.set()
+        server.listening.shutdown(socket.SHUT_RDWR)
+        server.listening.close()
+        thread.join()
+        for connection in server.connections:
+            connection.close()
+
+
+@contextmanager
+def client_of(url: str, credentials: Credentials | None = None, **settings: Any) -> Iterator[Client]:  # noqa: ANN401  # the client's own
+    stop = settings.pop("stop", None) or threading.Event()
+    client = Client(
+        api_url=url,
+        credentials=credentials or AppToken("app-token"),
+        user_agent="test",
+        stop=stop,
+        clock=HurryingClock(stop),
+        **{"request_timeout_seconds": 20, "max_retries": 1, "max_requests_per_second": 0, **settings},
+    )
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+
+
+def ask(client: Client, path: str) -> Any:  # noqa: ANN401  # JSON
+    return client.get(path, read=json.loads).data
+
+
+def test_the_standard_library_has_what_is_made_use_of() -> None:
+    assert callable(http.client.HTTPResponse._read_status)  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+# Interim answers, and answers that nobody asked for
+
+statuses = st.lists(st.sampled_from(sorted(INTERIM)), max_size=5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(statuses, st.sampled_from([whole, chunked]), st.booleans(), st.booleans()), min_size=1, max_size=6
+    )
+)
+def test_each_request_gets_its_own_answer(
+    answers: list[tuple[list[int], Callable[[bytes], bytes], bool, bool]],
+) -> None:
+    """Whatever interim answers come before it, in one piece with it or apart, and whatever comes unasked after it."""
+
+    def answer(path: str) -> Iterator[bytes]:
+        before, form, at_once, twice = answers[int(path[1:])]
+        pieces = [*map(interim, before), form(own_path(path))]
+        if twice:
+            pieces[-1] += whole(b'{"path": "nobody\'s"}')
+        yield from [b"".join(pieces)] if at_once else pieces
+
+    with running_server() as server, client_of(server.url, max_retries=0) as client:
+        server.answer = answer
+        for number in range(len(answers)):
+            assert ask(client, f"/{number}") == {"path": f"/{number}"}
+
+
+def test_an_answer_that_comes_while_nothing_is_asked_is_nobodys(server: Server) -> None:
+    with client_of(server.url, max_retries=0) as client:
+        ask(client, "/a")
+        server.connections[0].sendall(whole(own_path("/nobody")))
+        assert ask(client, "/b") == {"path": "/b"}
+    assert len(server.connections) == 2
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_the_same_holds_in_tls(monkeypatch: pytest.MonkeyPatch, *, trusted: bool) -> None:
+    if trusted:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(CERTIFICATE))
+    # The second answer is long enough to be in another record of TLS, decrypted or not.
+    second = whole(b'{"path": "nobody", "x": "' + b"x" * 40_000 + b'"}')
+    with running_server(tls=True) as server, client_of(server.url, max_retries=0) as client:
+        server.answer = lambda path: iter([interim(103), interim(102) + whole(own_path(path)) + second])
+        if not trusted:
+            with pytest.raises(Fatal, match="is not trusted: self-signed certificate"):
+                ask(client, "/a")
+            return
+        for path in ("/a", "/b", "/c"):
+            assert ask(client, path) == {"path": path}
+
+
+@pytest.mark.parametrize("form", [whole, chunked])
+def test_a_connection_is_used_again_if_nothing_is_wrong_with_it(server: Server, form: Callable[[bytes], bytes]) -> None:
+    server.answer = lambda path: iter([interim(103), form(own_path(path))])
+    with client_of(server.url) as client:
+        for path in ("/a", "/b", "/c"):
+            assert ask(client, path) == {"path": path}
+    assert len(server.connections) == 1
+
+
+def test_the_token_route_may_send_interim_answers_too(server: Server) -> None:
+    grant = b'{"access_token": "t", "expires_in": 3600}'
+
+    def answer(path: str) -> Iterator[bytes]:
+        yield interim(103)
+        yield interim(102)
+        yield whole(grant if path.endswith("/token") else own_path(path))
+
+    server.answer = answer
+    with client_of(server.url, PasswordGrant("id", "secret", "user", "password"), max_retries=0) as client:
+        assert ask(client, "/a") == {"path": "/a"}
+    assert len(server.connections) == 1
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        interim(101),
+        interim(103) * (connections.MAX_INTERIM_ANSWERS + 1) + whole(b"{}"),
+        b"HTTP/1.1 103 Early Hints\r\n" + b"x" * 100_000,
+        b"HTTP/1.1 1xx\r\n\r\n",
+        whole(b"not json"),
+        whole(b"", "206 Partial Content"),
+        whole(b"", "503 Service Unavailable"),
+    ],
+)
+def test_after_an_odd_answer_another_connection_is_asked(server: Server, odd: bytes) -> None:
+    server.answer = lambda path: iter([odd if len(server.asked) == 1 else whole(own_path(path))])
+    with client_of(server.url) as client:
+        assert client.get("/a", read=read_json).data == {"path": "/a"}
+    assert len(server.connections) == 2
+
+
+def read_json(body: bytes) -> Any:  # noqa: ANN401  # JSON
+    try:
+        return json.loads(body)
+    except ValueError:
+        raise NotJson("odd") from None
+
+
+def test_an_answer_to_another_request_ends_its_connection(server: Server) -> None:
+    server.answer = lambda path: iter([whole(own_path("/other" if len(server.asked) == 1 else path))])
+
+    def read(body: bytes) -> object:
+        if json.loads(body) != {"path": "/a"}:
+            raise WrongAnswer("it is for /other")
+        return "mine"
+
+    with client_of(server.url) as client:
+        assert client.get("/a", read=read).data == "mine"
+    assert len(server.connections) == 2
+
+
+def test_answers_to_others_run_out_of_tries(server: Server) -> None:
+    def read(_: bytes) -> object:
+        raise WrongAnswer("it is for /other")
+
+    with client_of(server.url) as client, pytest.raises(RequestFailed, match=r"another request \(it is for /other\)"):
+        client.get("/a", read=read)
+    assert len(server.connections) == 2
+
+
+# Answers that drip, and the run's end
+
+
+@pytest.mark.parametrize(
+    ("head", "drop"),
+    [
+        (b"", b"H"),
+        (b"HTTP/1.1 200 OK\r\nX: ", b"x"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b" "),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+        (b"HTTP/1.1 200 OK\r\n\r\n", b" "),
+    ],
+)
+def test_what_drips_is_no_answer_in_time(server: Server, head: bytes, drop: bytes) -> None:
+    def answer(_: str) -> Iterator[bytes]:
+        yield head
+        yield from server.drip(drop)
+
+    server.answer = answer
+    lost = pytest.raises(RequestFailed, match="asked once, the last answer: no answer in time")
+    with client_of(server.url, request_timeout_seconds=0.2, max_retries=0) as client, lost:
+        ask(client, "/a")
+
+
+def test_blanks_before_good_json_are_fine_as_long_as_enough_come(server: Server) -> None:
+    """Over several timeouts, as 30 drops take more than one."""
+
+    def answer(_: str) -> Iterator[bytes]:
+        yield b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
+        for _number, blanks in zip(range(30), server.drip(b" " * 2_000), strict=False):
+            yield blanks
+        yield b"{}"
+        server.connections[-1].shutdown(socket.SHUT_WR)
+
+    server.answer = answer
+    with client_of(server.url, request_timeout_seconds=0.2, max_retries=0) as client:
+        assert ask(client, "/a") == {}
+
+
+def test_the_status_of_an_error_that_drips_is_known(server: Server) -> None:
+    def answer(_: str) -> Iterator[bytes]:
+        yield b"HTTP/1.1 404 Not Found\r\nContent-Length: 100000\r\n\r\n"
+        yield from server.drip(b" ")
+
+    server.answer = answer
+    lost = pytest.raises(RequestFailed, match="404 Not Found")
+    with client_of(server.url, request_timeout_seconds=0.2) as client, lost:
+        ask(client, "/a")
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\n\r\n", interim(102)])
+def test_a_signal_ends_the_wait_for_an_answer(server: Server, head: bytes) -> None:
+    stop = threading.Event()
+
+    def answer(_: str) -> Iterator[bytes]:
+        yield head
+        stop.set()
+        yield from server.drip(b"")
+
+    server.answer = answer
+    with client_of(server.url, request_timeout_seconds=3_600, stop=stop) as client, ThreadPoolExecutor(1) as pool:
+        with pytest.raises(Stopped):
+            pool.submit(ask, client, "/a").result(timeout=30)
+        server.is_over.set()
+
+
+# What never gets better
+
+
+def test_https_asked_of_an_http_server_fails_at_once(server: Server) -> None:
+    url = server.url.replace("http:", "https:")
+    fails = pytest.raises(Fatal, match=rf"^{url} does not speak TLS; is api_url http://\?$")
+    with client_of(url, max_retries=8) as client, fails:
+        ask(client, "/a")
+    assert len(server.connections) == 1
+
+
+def test_a_proxy_that_refuses_to_connect_is_told_from_the_pim(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_PROXY")
+    monkeypatch.setenv("https_proxy", server.url)
+    for status, words in (("407 Login", "proxy wants a login"), ("403 No", "proxy refuses to connect")):
+        answer = interim(103) + whole(b"", status)
+        server.answer = lambda _, answer=answer: iter([answer])  # type: ignore[misc]
+        with client_of("https://pim.invalid", max_retries=8) as client, pytest.raises(Fatal, match=words):
+            ask(client, "/a")
+    assert len(server.asked) == 2
+
+
+# Memory
+
+
+def test_of_large_bodies_only_two_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "LARGE_BODY_BYTES", 10)
+    waiting, third = threading.Event(), threading.Event()
+    reader = Bodies(lambda: waiting.set() if third.is_set() else None)
+
+    def read(name: bytes) -> bytes:
+        with reader.read([name * 8, name * 8]) as body:
+            return body
+
+    def third_chunks() -> Iterator[bytes]:
+        yield b"c" * 8
+        third.set()
+        yield b"c" * 8
+
+    def read_third() -> bytes:
+        with reader.read(third_chunks()) as body:
+            return body
+
+    with ThreadPoolExecutor(1) as pool:
+        with ExitStack() as held:
+            for name in (b"a", b"b"):
+                held.enter_context(reader.read([name * 8, name * 8]))
+            future = pool.submit(read_third)
+            assert waiting.wait(30)
+            assert read(b"")[:1] == b""  # a small one need not wait
+            assert not future.done()
+        assert future.result(timeout=30) == b"c" * 16
+
+
+def test_who_waits_for_room_ends_with_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "LARGE_BODY_BYTES", 10)
+    checks = iter(range(100))
+
+    def check() -> None:
+        if next(checks) > 3:
+            raise Stopped
+
+    reader = Bodies(check)
+    with ExitStack() as held:
+        for _ in range(bodies.MAX_LARGE_BODIES):
+            held.enter_context(reader.read([b"x" * 11]))
+        with pytest.raises(Stopped), reader.read([b"x" * 11]):
+            pass
+
+
+def test_a_body_is_in_memory_once() -> None:
+    size, chunk = 32 * 1024 * 1024, b"x" * 1024 * 256
+    tracemalloc.start()
+    try:
+        with Bodies(lambda: None).read(chunk for _ in range(size // len(chunk))) as body:
+            assert len(body) == size
+            assert tracemalloc.get_traced_memory()[1] < 1.5 * size
+    finally:
+        tracemalloc.stop()
