@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from tap_akeneo_assets import schemas
 from tap_akeneo_assets.sandbox import Options, Pim
 from tap_akeneo_assets.sandbox.shapes import View
 
@@ -177,8 +176,7 @@ def _columns(
         yield name, data
         yield f"{name}_url", data and f"https://youtube.com/watch?v={data}"
     elif kind in ("asset_family_single_link", "asset_family_multiple_links"):
-        known = "linked_asset_codes" in schemas.ASSET_VALUES["properties"]
-        yield name, data if known else None
+        yield name, data
     elif kind == "hologram":
         yield name, data and json.dumps(data, separators=(",", ":"))
     else:

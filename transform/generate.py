@@ -18,34 +18,6 @@ Stream: TypeAlias = tuple[Properties, tuple[str, ...]]
 
 STAGING = Path(__file__).parent / "models" / "staging"
 MADE_BY = "Made by transform/generate.py from the tap's schemas."
-UPCOMING = {
-    name: {
-        "type": [kind],
-        "description": name,
-        **({"format": "date-time"} if name in ("asset_updated", "stored_at") else {}),
-    }
-    for kind, names in {
-        "string": (
-            "asset_family_code",
-            "asset_code",
-            "value_key",
-            "attribute_code",
-            "locale",
-            "channel",
-            "media_file_code",
-            "original_filename",
-            "mime_type",
-            "extension",
-            "asset_updated",
-            "share_url",
-            "sha256",
-            "stored_path",
-            "stored_at",
-        ),
-        "integer": ("size", "stored_size"),
-    }.items()
-    for name in names
-}
 PARENTS = {
     "asset_attributes": ("asset_families", {"asset_family_code": "code"}),
     "attribute_options": ("asset_attributes", {"asset_family_code": "asset_family_code", "attribute_code": "code"}),
@@ -70,19 +42,11 @@ def files() -> dict[Path, str]:
 def all_streams() -> dict[str, Stream]:
     """The tap's streams by name."""
     found = (vars(stream) for stream in vars(streams).values() if isinstance(stream, type))
-    known: dict[str, Stream] = {
+    return {
         stream["name"]: (stream["schema"]["properties"], tuple(stream["primary_keys"]))
         for stream in found
         if stream["__module__"] == streams.__name__
     }
-    # The tap is to have these two; nothing changes here then.
-    values, _ = known["asset_values"]
-    values.setdefault(
-        "linked_asset_codes",
-        {"type": ["array"], "items": {"type": ["string"]}, "description": "Codes of the assets linked to."},
-    )
-    known.setdefault("asset_media_files", (UPCOMING, ("asset_family_code", "asset_code", "value_key")))
-    return known
 
 
 def column_type(schema: Properties) -> str:

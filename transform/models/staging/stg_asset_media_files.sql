@@ -10,11 +10,11 @@
     'original_filename': 'text',
     'mime_type': 'text',
     'extension': 'text',
+    'size': 'integer',
     'asset_updated': 'timestamp',
     'share_url': 'text',
     'sha256': 'text',
     'stored_path': 'text',
-    'stored_at': 'timestamp',
-    'size': 'integer',
-    'stored_size': 'integer'
+    'stored_size': 'integer',
+    'stored_at': 'timestamp'
 }) }}

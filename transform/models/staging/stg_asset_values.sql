@@ -15,7 +15,7 @@
     'media_file_code': 'text',
     'media_url': 'text',
     'record_code': 'text',
+    'linked_asset_codes': 'texts',
     'raw_value': 'text',
-    'asset_updated': 'timestamp',
-    'linked_asset_codes': 'texts'
+    'asset_updated': 'timestamp'
 }) }}
