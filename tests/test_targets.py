@@ -1,0 +1,232 @@
+"""The targets that the README names, each with what the tap writes."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import subprocess
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_akeneo_assets.sandbox import Options, demo_pim
+from tap_akeneo_assets.sandbox.server import serve
+
+from .environments import environment
+from .expected import KEYS, records_of
+from .pims import NOON, odd_pim, value
+from .support import full_table, select, sync, sync_pim
+from .test_postgres import ORIGIN, assert_equal_to_pim, loaded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .conftest import Database
+
+# With a newer duckdb, target-duckdb loses a row per batch.
+DUCKDB = ("target-duckdb==0.8.0", "duckdb<1.3")
+JSONL = ("target-jsonl==0.1.4",)
+SNOWFLAKE = ("meltanolabs-target-snowflake~=0.20.4",)
+STATEMENTS = Path(__file__).parent / "targets" / "snowflake_statements.py"
+BOTH = pytest.mark.parametrize("use_copy", [False, True], ids=["INSERT", "COPY"])
+
+
+def run(target: Path, arguments: Iterable[str], output: bytes) -> bytes:
+    """Let a target read a tap's output; what it wrote."""
+    done = subprocess.run([target, *arguments], input=output, capture_output=True, check=False)  # noqa: S603
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout
+
+
+def config(folder: Path, **settings: Any) -> tuple[str, str]:  # noqa: ANN401  # settings of any type
+    """The arguments that name a file with settings."""
+    file = folder / "target.json"
+    file.write_text(json.dumps(settings), encoding="utf-8")
+    return "--config", str(file)
+
+
+# target-postgres.
+
+
+@BOTH
+@pytest.mark.parametrize("hard_delete", [False, True], ids=["marked", "removed"])
+def test_hourly_and_weekly_jobs_in_postgres(database: Database, *, hard_delete: bool, use_copy: bool) -> None:
+    pim = demo_pim(assets=6, options=Options(clock=lambda: NOON, link_origin=ORIGIN))
+    catalog = full_table(select(*KEYS))
+    settings: dict[str, Any] = {"hard_delete": hard_delete, "use_copy": use_copy}
+    with serve(pim) as server:
+        first = sync(server.url, emit_activate_version_messages=True)
+        database.load(first.output, **settings)
+        pim.options.clock = lambda: NOON + timedelta(hours=1)
+        pim.save_asset("packshots", "new", {"title": [value("New", "en_US")]})
+        gone = pim.assets("packshots").records[0]["code"]
+        hourly = sync(server.url, state=first.state, emit_activate_version_messages=True)
+        database.load(hourly.output, **settings)
+        assert_equal_to_pim(database, pim)
+        pim.delete_asset("packshots", gone)
+        pim.delete_attribute("brand_logos", "name")
+        weekly = sync(server.url, catalog=catalog, emit_activate_version_messages=True)
+        database.load(weekly.output, **settings)
+        if hard_delete:
+            assert_equal_to_pim(database, pim)
+        marked = database.query("SELECT code FROM assets WHERE _sdc_deleted_at IS NOT NULL")
+        assert marked == ([] if hard_delete else [{"code": gone}])
+        # What is there again is marked no longer.
+        pim.options.clock = lambda: NOON + timedelta(hours=2)
+        pim.save_asset("packshots", gone, {})
+        database.load(sync(server.url, state=hourly.state, emit_activate_version_messages=True).output, **settings)
+        assert database.query("SELECT code FROM assets WHERE _sdc_deleted_at IS NOT NULL") == []
+        living = {(row["asset_family_code"], row["code"]) for row in loaded(database, "assets")}
+    assert living == {(row["asset_family_code"], row["code"]) for row in records_of(pim)["assets"]}
+
+
+@BOTH
+def test_an_odd_pim_in_postgres(database: Database, *, use_copy: bool) -> None:
+    pim = odd_pim(Options(link_origin=ORIGIN))
+    database.load(sync_pim(pim).output, use_copy=use_copy)
+    assert_equal_to_pim(database, pim)
+
+
+def test_stream_maps_in_postgres(database: Database) -> None:
+    pim = demo_pim(assets=4)
+    maps = {
+        "assets": {
+            "__filter__": "asset_family_code == 'packshots'",
+            "__alias__": "pictures",
+            "hashed": "md5(code)",
+            "status": "__NULL__",
+            "values": None,
+            "loaded_by": "'tap'",
+        },
+        "asset_families": {},
+        "__else__": None,
+    }
+    database.load(sync_pim(pim, stream_maps=maps).output)
+    tables = database.query("SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()")
+    assert {row["table_name"] for row in tables} == {"pictures", "asset_families"}
+    rows = loaded(database, "pictures")
+    assert {row["code"] for row in rows} == {asset["code"] for asset in pim.assets("packshots").records}
+    assert {(row["asset_family_code"], row["loaded_by"]) for row in rows} == {("packshots", "tap")}
+    assert all(re.fullmatch("[0-9a-f]{32}", row["hashed"]) for row in rows)
+    assert "values" not in rows[0]
+
+
+def test_flattening_in_postgres(database: Database) -> None:
+    pim = demo_pim(assets=2)
+    database.load(sync_pim(pim, flattening_enabled=True, flattening_max_depth=2).output)
+    rows = {row["code"]: row for row in loaded(database, "asset_families")}
+    for family in pim.families().records:
+        convention = family.get("naming_convention") or {}
+        assert rows[family["code"]]["naming_convention__pattern"] == convention.get("pattern")
+
+
+def test_batch_files_in_postgres(database: Database, tmp_path: Path) -> None:
+    pim = odd_pim(Options(link_origin=ORIGIN))
+    batches = {
+        "encoding": {"format": "jsonl", "compression": "gzip"},
+        "storage": {"root": tmp_path.as_uri()},
+        "batch_size": 20,
+    }
+    written = sync_pim(pim, batch_config=batches)
+    files = sorted(tmp_path.iterdir())
+    assert files
+    assert all(gzip.open(file).readline().startswith(b"{") for file in files)
+    database.load(written.output)
+    assert_equal_to_pim(database, pim)
+
+
+@pytest.mark.long
+@BOTH
+def test_100_000_assets_in_postgres(database: Database, *, use_copy: bool) -> None:
+    pim = demo_pim(families=4, assets=25_000, options=Options(link_origin=ORIGIN))
+    with serve(pim) as server:
+        output = sync(server.url, max_concurrency=4).output
+    database.load(output, use_copy=use_copy)
+    wanted = {stream: len(records) for stream, records in records_of(pim).items()}
+    assert {stream: len(loaded(database, stream)) for stream in KEYS} == wanted
+
+
+# target-jsonl.
+
+
+def test_target_jsonl(tmp_path: Path) -> None:
+    pim = odd_pim(Options(link_origin=ORIGIN))
+    written = sync_pim(pim)
+    target = environment("target-jsonl", *JSONL) / "target-jsonl"
+    run(target, config(tmp_path, destination_path=str(tmp_path), do_timestamp_file=False), written.output)
+    for stream, records in written.records.items():
+        lines = (tmp_path / f"{stream}.jsonl").read_text(encoding="utf-8").splitlines()
+        assert len(lines) == len(records)
+        assert json.loads(lines[0]).keys() == records[0].keys()
+
+
+# target-duckdb.
+
+COUNT = """
+import duckdb, json, sys
+with duckdb.connect(sys.argv[1], read_only=True) as connection:
+    print(json.dumps({name: connection.execute(f"SELECT count(*) FROM akeneo.{name}").fetchone()[0] for name in sys.argv[2:]}))
+"""
+
+
+def test_target_duckdb_loses_no_row(tmp_path: Path) -> None:
+    pim = demo_pim(assets=40)
+    written = sync_pim(pim)
+    programs, warehouse = environment("target-duckdb", *DUCKDB), str(tmp_path / "warehouse.duckdb")
+    settings = config(tmp_path, path=warehouse, default_target_schema="akeneo", batch_size_rows=50)
+    run(programs / "target-duckdb", settings, written.output)
+    counted = json.loads(run(programs / "python", ["-c", COUNT, warehouse, *written.records], b""))
+    assert counted == {stream: len(records) for stream, records in written.records.items()}
+
+
+# target-snowflake: there is no Snowflake here, so what it would say is looked at.
+
+
+@pytest.fixture(scope="module")
+def statements() -> list[str]:
+    """All that target-snowflake says to the database for a full run."""
+    pim = demo_pim(assets=2)
+    with serve(pim) as server:
+        full = sync(server.url, catalog=full_table(select(*KEYS)), emit_activate_version_messages=True)
+    settings = {"account": "none", "user": "loader", "password": "none", "database": "warehouse"}
+    told = run(
+        environment("target-snowflake", *SNOWFLAKE) / "python",
+        [str(STATEMENTS), json.dumps({**settings, "default_target_schema": "akeneo"})],
+        full.output,
+    )
+    return [json.loads(line) for line in told.splitlines() if line.startswith(b'"')]
+
+
+def columns_of(statements: list[str], stream: str) -> dict[str, str]:
+    """The columns that a stream's table is made with."""
+    (statement,) = (text for text in statements if text.startswith(f'CREATE TABLE "AKENEO"."{stream.upper()}"'))
+    columns, keys = re.fullmatch(r".*? \( (.*), PRIMARY KEY \((.*)\) \)", statement).groups()  # type: ignore[union-attr]
+    assert tuple(keys.split(", ")) == KEYS[stream]
+    return dict(column.split(" ", 1) for column in columns.split(", "))
+
+
+def test_tables_in_snowflake_have_the_types_that_the_schemas_say(statements: list[str]) -> None:
+    values, assets = columns_of(statements, "asset_values"), columns_of(statements, "assets")
+    families, attributes = columns_of(statements, "asset_families"), columns_of(statements, "asset_attributes")
+    assert columns_of(statements, "attribute_options")["labels"] == "VARIANT"
+    assert {families[name] for name in ("labels", "naming_convention", "product_link_rules")} == {"VARIANT"}
+    assert (attributes["allowed_extensions"], attributes["max_characters"]) == ("VARIANT", "DECIMAL")
+    assert (assets['"VALUES"'], assets["updated"], assets["code"]) == ("VARIANT", "TIMESTAMP_NTZ", "VARCHAR NOT NULL")
+    assert (values["option_codes"], values["linked_asset_codes"]) == ("VARIANT", "VARIANT")
+    assert (values["number_value"], values["boolean_value"]) == ("FLOAT", "BOOLEAN")
+    assert (values["date_value"], values["asset_updated"]) == ("TIMESTAMP_NTZ", "TIMESTAMP_NTZ")
+
+
+def test_snowflake_is_told_to_merge_by_key_and_to_mark_what_is_gone(statements: list[str]) -> None:
+    for stream, keys in KEYS.items():
+        table = f'"WAREHOUSE"."AKENEO"."{stream.upper()}"'
+        (merge,) = (text for text in statements if text.startswith(f"merge into {table}"))
+        assert " and ".join(f"d.{key} = s.{key}" for key in keys) in merge
+        assert "d._sdc_deleted_at = s._sdc_deleted_at" in merge
+        assert (
+            f"UPDATE {table} SET _sdc_deleted_at = %(deletedate)s WHERE _sdc_table_version < %(version)s"
+            in "\n".join(statements)
+        )
