@@ -24,7 +24,7 @@ class Recorder(MockConnection):
 
     def write_down(self, statement, parameters=None):
         text = statement if isinstance(statement, str) else str(statement.compile(dialect=self.dialect))
-        print(json.dumps(" ".join(text.split())))
+        sys.stdout.write(json.dumps(" ".join(text.split())) + "\n")  # at once: streams are loaded by threads
         return self
 
     def execute(self, statement, parameters=None, **_):
