@@ -255,10 +255,8 @@ def test_snowflake_is_told_to_merge_by_key_and_to_mark_what_is_gone(statements: 
         (merge,) = (text for text in statements if text.startswith(f"merge into {table}"))
         assert " and ".join(f"d.{key} = s.{key}" for key in keys) in merge
         assert "d._sdc_deleted_at = s._sdc_deleted_at" in merge
-        assert (
-            f"UPDATE {table} SET _sdc_deleted_at = %(deletedate)s WHERE _sdc_table_version < %(version)s"
-            in "\n".join(statements)
-        )
+        marks = [text for text in statements if text.startswith(f"UPDATE {table} SET _sdc_deleted_at")]
+        assert ["_sdc_table_version < %(version)s" in text for text in marks] == [True]
 
 
 # BigQuery: there is none here, so it is the columns that the target makes of the schemas.

@@ -6,7 +6,7 @@ It runs in the target's own environment.
 # mypy: ignore-errors
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 import logging
 import sys
@@ -30,7 +30,7 @@ if __name__ == "__main__":
                 "stream_name": message["stream"],
                 "stream_schema": message["schema"],
                 "logger": logging.getLogger(),
-                "batch_start_time": datetime.datetime.now(tz=datetime.UTC),
+                "batch_start_time": dt.datetime.now(tz=dt.UTC),
                 "records": [],
                 "batch_number": 1,
                 "batch_uuid": "none",
