@@ -6,12 +6,14 @@ import gzip
 import json
 import re
 import subprocess
+import sys
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from psycopg import sql
 
 from tap_akeneo_assets.sandbox import Options, demo_pim
 from tap_akeneo_assets.sandbox.server import serve
@@ -20,6 +22,7 @@ from tap_akeneo_assets.sandbox.shapes import View
 from .environments import environment
 from .expected import KEYS, by_key, records_of
 from .pims import NOON, odd_pim, value
+from .support import environment as environment_of_tap
 from .support import full_table, select, sync, sync_pim
 from .test_postgres import ORIGIN, assert_equal_to_pim, loaded
 
@@ -166,12 +169,27 @@ def test_batch_files_in_postgres(database: Database, tmp_path: Path) -> None:
 @pytest.mark.long
 @BOTH
 def test_100_000_assets_in_postgres(database: Database, *, use_copy: bool) -> None:
-    pim = demo_pim(families=4, assets=25_000, options=Options(link_origin=ORIGIN))
+    pim = demo_pim(families=4, assets=25_000)
     with serve(pim) as server:
-        output = sync(server.url, max_concurrency=4).output
-    database.load(output, use_copy=use_copy)
-    wanted = {stream: len(records) for stream, records in records_of(pim).items()}
-    assert {stream: len(loaded(database, stream)) for stream in KEYS} == wanted
+        command = [sys.executable, "-m", "tap_akeneo_assets", "--config=ENV"]
+        with subprocess.Popen(  # noqa: S603  # this very tap
+            command, env=environment_of_tap(server.url), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        ) as tap:
+            assert tap.stdout
+            database.load(tap.stdout.fileno(), timeout=3600, use_copy=use_copy)
+        assert tap.returncode == 0
+    families = [family["code"] for family in pim.families().records]
+    assets = [asset for family in families for asset in pim.assets(family).records]
+    assert len(assets) == 100_000
+    for table, wanted in (
+        ("asset_families", len(families)),
+        ("asset_attributes", sum(len(pim.attributes(family)) for family in families)),
+        ("assets", len(assets)),
+        ("asset_values", sum(len(rows) for asset in assets for rows in asset["values"].values())),
+    ):
+        assert database.query(sql.SQL("SELECT count(*) AS rows FROM {}").format(sql.Identifier(table))) == [
+            {"rows": wanted}
+        ]
 
 
 # target-jsonl.
@@ -255,7 +273,7 @@ def test_snowflake_is_told_to_merge_by_key_and_to_mark_what_is_gone(statements: 
         (merge,) = (text for text in statements if text.startswith(f"merge into {table}"))
         assert " and ".join(f"d.{key} = s.{key}" for key in keys) in merge
         assert "d._sdc_deleted_at = s._sdc_deleted_at" in merge
-        marks = [text for text in statements if text.startswith(f"UPDATE {table} SET _sdc_deleted_at")]
+        marks = [text for text in statements if text.startswith("UPDATE") and table in text]
         assert ["_sdc_table_version < %(version)s" in text for text in marks] == [True]
 
 

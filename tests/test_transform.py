@@ -280,3 +280,13 @@ def test_generated_files_are_those_that_the_schemas_give() -> None:
 def test_nothing_is_reported_to_anybody() -> None:
     project = yaml.safe_load((dbt.PACKAGE / "dbt_project.yml").read_text(encoding="utf-8"))
     assert project["flags"]["send_anonymous_usage_stats"] is False
+
+
+def test_meltano_installs_what_the_tests_run() -> None:
+    project = yaml.safe_load(dbt.PACKAGE.with_name("meltano.yml").read_text(encoding="utf-8"))
+    (utility,) = project["plugins"]["utilities"]
+    assert set(utility["pip_url"].split()) < set(dbt.REQUIREMENTS)
+    variables = {setting["env"]: setting.get("value") for setting in utility["settings"]}
+    assert variables["DBT_SEND_ANONYMOUS_USAGE_STATS"] is False
+    profile = (dbt.PACKAGE / "profiles.yml").read_text(encoding="utf-8")
+    assert all(f"'{name}'" in profile for name in variables if not name.startswith("DBT_"))
