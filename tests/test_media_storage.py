@@ -11,7 +11,8 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import fsspec
 import pytest
@@ -27,12 +28,12 @@ from tests.media_support import OddServer, PlainClient, http_answer, odd_server,
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from tap_akeneo_assets.media.checks import Received
 
 PATH = "packshots/0/1/a.png"
 KINDS = ("local", "memory", "s3")
+README = Path(__file__).parent.with_name("README.md").read_text("utf-8")
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 PNG = b"\x89PNG picture"
 PAGE = b"<!DOCTYPE html><title>Sign in</title>"
@@ -218,6 +219,63 @@ def test_a_killed_run_leaves_nothing_under_a_final_name(
     assert Storage(url).find("packshots/a.png", None) is None
 
 
+class OddDisk(fsspec.implementations.local.LocalFileSystem):  # type: ignore[misc]  # not typed
+    """A local disk under a protocol of its own."""
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        stripped: str = super()._strip_protocol(path.removeprefix(f"{cls.protocol}://"))
+        return stripped
+
+
+class Interrupted(OddDisk):
+    """A local disk on which the run ends at a certain call."""
+
+    protocol = "interrupted"
+    calls_left = 0
+
+    def _count(self) -> None:
+        Interrupted.calls_left -= 1
+        if Interrupted.calls_left == 0:
+            raise KeyboardInterrupt
+
+    def info(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  # as in the base class
+        self._count()
+        return super().info(*args, **kwargs)
+
+    def makedirs(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  # likewise
+        self._count()
+        return super().makedirs(*args, **kwargs)
+
+    def open(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  # likewise
+        self._count()
+        return super().open(*args, **kwargs)
+
+    def mv(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  # likewise
+        self._count()
+        return super().mv(*args, **kwargs)
+
+
+def test_whenever_a_run_ends_the_next_one_has_the_right_file(tmp_path: Path, server: OddServer) -> None:
+    fsspec.register_implementation("interrupted", Interrupted, clobber=True)
+    server.answers["0/1/a.png"] = [http_answer(PNG)]
+    ended = 0
+    for call in range(1, 20):
+        folder = tmp_path / str(call)
+        Interrupted.calls_left = call
+        try:
+            downloads(server, f"interrupted://{folder}")[0].store(row("0/1/a.png"))
+        except KeyboardInterrupt:
+            ended += 1
+            assert files(str(folder)) in ({}, {PATH: PNG})
+        else:
+            break
+        stored = downloads(server, str(folder))[0].store(row("0/1/a.png"))
+        assert files(str(folder)) == {PATH: PNG}
+        assert stored["sha256"] == hashlib.sha256(PNG).hexdigest()
+    assert 6 <= ended < 18, "at each call once, and then at none"
+
+
 def test_what_a_killed_run_left_is_removed_when_it_is_old(tmp_path: Path) -> None:
     parts = tmp_path / OWN_FOLDER / "parts"
     parts.mkdir(parents=True)
@@ -270,7 +328,7 @@ def test_memory_does_not_grow_with_the_file(
 def test_what_is_wrong_with_the_storage_is_said_in_a_line(
     tmp_path: Path, error: Exception, kind: type[Exception], reason: str
 ) -> None:
-    class Broken(fsspec.implementations.local.LocalFileSystem):  # type: ignore[misc]
+    class Broken(OddDisk):
         protocol = "broken"
 
         def mv(self, *_: object, **__: object) -> None:
@@ -321,7 +379,6 @@ def test_a_url_that_cannot_be_used_is_refused_in_a_line(url: str, line: str) -> 
         ("s3://bucket/x", "s3fs", "pip install 'tap-akeneo-assets[s3]'"),
         ("gs://bucket/x", "gcsfs", "pip install 'tap-akeneo-assets[gcs]'"),
         ("abfs://container/x", "adlfs", "pip install 'tap-akeneo-assets[azure]'"),
-        ("oss://bucket/x", "ossfs", "Install ossfs"),
     ],
 )
 def test_a_driver_that_is_missing_is_named(url: str, module: str, cure: str) -> None:
@@ -336,6 +393,11 @@ except ValueError as error:
 """
     said = subprocess.run([sys.executable, "-c", code], check=True, timeout=60, capture_output=True, text=True)  # noqa: S603
     assert said.stdout.startswith(f"media_storage: for {url!r} a driver is missing: {cure}")
+
+
+def test_a_driver_of_another_store_is_named_too() -> None:
+    with pytest.raises(ValueError, match=r"for 'oss://bucket/x' a driver is missing: .*ossfs"):
+        Storage("oss://bucket/x")
 
 
 # Downloads
@@ -472,3 +534,22 @@ def test_the_right_bytes_are_stored_or_none(
         server.answers["0/1/a.png"] = [*cut, http_answer(body, length=-1)]
         downloads(server, folder)[0].store(row("0/1/a.png", size=len(body), extension="html"))
     assert files(folder) == {PATH: body}
+
+
+def test_the_readmes_script_removes_what_no_row_names(tmp_path: Path) -> None:
+    script = README.split("```python\n# clean_up.py", 1)[1].split("```", 1)[0].partition("\n")[2]
+    storage = Storage(str(tmp_path))
+    storage.prepare()
+    for name in ("kept", "gone"):
+        storage.write(f"packshots/0/{name}.png", [PNG], yes)
+    (tmp_path / "gallery.html").write_text("page")
+
+    def clean_up(kept: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", script, str(tmp_path)]
+        return subprocess.run(command, check=False, timeout=60, capture_output=True, text=True, input=kept)  # noqa: S603
+
+    assert clean_up("\n").stderr == "No path came: nothing is removed.\n"
+    assert clean_up("packshots/0/kept.png\n").stdout == "packshots/0/gone.png\n"
+    assert set(files(str(tmp_path))) == {"gallery.html", "packshots/0/kept.png"}
+    receipts = [path.name for path in (tmp_path / OWN_FOLDER / "receipts").rglob("*.json")]
+    assert receipts == ["kept.png.json"]

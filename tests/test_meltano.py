@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tap_akeneo_assets import settings
-from tap_akeneo_assets.meltano import pip_url_of, plugins_section
+from tap_akeneo_assets.meltano import hub_definition, pip_url_of, plugins_section
 
 PROJECT = Path(__file__).parent.with_name("meltano.yml")
 # Meltano 4.4 cannot hand on a decimal that comes from the environment.
@@ -35,8 +35,7 @@ def project() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def extractor(project: dict[str, Any]) -> dict[str, Any]:
-    (extractor,) = project["plugins"]["extractors"]
-    found: dict[str, Any] = extractor
+    found: dict[str, Any] = project["plugins"]["extractors"][0]
     return found
 
 
@@ -72,22 +71,20 @@ def test_either_kind_of_credentials_is_enough(extractor: dict[str, Any]) -> None
 
 def test_the_entry_for_another_project_is_the_same_from_another_place(project: dict[str, Any]) -> None:
     printed = yaml.safe_load(plugins_section(PROJECT.read_text(encoding="utf-8"), "git+https://x.example/it's@main"))
-    (extractor,) = printed["plugins"]["extractors"]
+    extractor, *inheritors = printed["plugins"]["extractors"]
     assert extractor.pop("pip_url") == "git+https://x.example/it's@main"
-    (ours,) = project["plugins"]["extractors"]
+    ours, *our_inheritors = project["plugins"]["extractors"]
     assert extractor == {name: content for name, content in ours.items() if name != "pip_url"}
+    assert inheritors == our_inheritors
     assert printed["plugins"]["loaders"] == project["plugins"]["loaders"]
-    assert printed.keys() == {"plugins"}
+    assert printed.keys() == {"plugins", "jobs", "schedules"}
 
 
 def test_the_command_prints_the_entry() -> None:
     done = subprocess.run([sys.executable, "-m", "tap_akeneo_assets.meltano"], capture_output=True, check=True)  # ours
     assert b"checkout" not in done.stdout
     plugins = yaml.safe_load(done.stdout)["plugins"]
-    assert [plugin["name"] for kind in plugins.values() for plugin in kind][:2] == [
-        "tap-akeneo-assets",
-        "target-postgres",
-    ]
+    assert [kind[0]["name"] for kind in plugins.values()] == ["tap-akeneo-assets", "target-postgres"]
     assert not plugins["extractors"][0]["pip_url"].startswith("-e")
 
 
@@ -123,3 +120,74 @@ def test_where_the_tap_was_installed_from(origin: dict[str, Any] | None, pip_url
 def test_the_loaders_session_is_in_utc(project: dict[str, Any]) -> None:
     loader = next(loader for loader in project["plugins"]["loaders"] if loader["name"] == "target-postgres")
     assert loader["env"] == {"PGTZ": "UTC"}
+
+
+def test_the_jobs_run_plugins_that_exist_and_each_has_its_schedule(project: dict[str, Any]) -> None:
+    names = {plugin["name"] for kind in project["plugins"].values() for plugin in kind}
+    jobs = {job["name"]: job["tasks"] for job in project["jobs"]}
+    for tasks in jobs.values():
+        assert {name for task in tasks for name in task.split()} <= names
+    assert [schedule["job"] for schedule in project["schedules"]] == list(jobs)
+
+
+def test_jobs_that_fill_the_same_tables_write_versions(project: dict[str, Any]) -> None:
+    jobs = {plugin["name"].removeprefix("tap-akeneo-assets-"): plugin for plugin in project["plugins"]["extractors"]}
+    for name in ("hourly", "weekly"):
+        assert jobs[name]["config"] == {"emit_activate_version_messages": True}
+    assert jobs["weekly"]["metadata"] == {"assets": {"replication-method": "FULL_TABLE"}}
+    assert "metadata" not in jobs["hourly"]
+
+
+# Meltano Hub
+
+HUB_KEYS = {
+    *(
+        "capabilities",
+        "commands",
+        "definition",
+        "description",
+        "docs",
+        "domain_url",
+        "executable",
+        "hidden",
+        "keywords",
+    ),
+    *("label", "logo_url", "maintenance_status", "metadata", "name", "namespace", "next_steps", "pip_url", "prereq"),
+    *("repo", "requires", "schema", "select", "settings", "settings_group_validation", "settings_preamble", "usage"),
+    "variant",
+}
+HUB_KINDS = {"password", "date_iso8601", "file", "email", "integer", "options", "object", "array", "boolean", "string"}
+
+
+def hub() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(hub_definition())
+    return found
+
+
+def test_the_kept_definition_is_the_one_that_the_command_prints() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tap_akeneo_assets.meltano", "--hub"], capture_output=True, check=True
+    )  # ours
+    kept = PROJECT.with_name("meltano-hub.yml").read_text(encoding="utf-8")
+    assert done.stdout.decode() == kept, "tap-akeneo-assets-meltano --hub > meltano-hub.yml"
+
+
+def test_the_definition_has_what_the_hub_knows() -> None:
+    definition = hub()
+    assert definition.keys() <= HUB_KEYS
+    assert {"name", "namespace", "variant", "label"} <= definition.keys()
+    for setting in definition["settings"]:
+        assert setting.keys() <= {"description", "kind", "label", "name", "sensitive", "value"}
+        assert setting["kind"] in HUB_KINDS
+
+
+def test_the_hub_and_the_project_file_tell_the_same(extractor: dict[str, Any]) -> None:
+    definition = hub()
+    for name in ("name", "namespace", "executable", "settings_group_validation"):
+        assert definition[name] == extractor[name]
+    assert sorted(definition["capabilities"]) == sorted(extractor["capabilities"])
+    ours = {setting["name"]: as_written(setting) for setting in extractor["settings"]}
+    for setting in definition["settings"]:
+        kind = "string" if setting["kind"] == "password" else setting["kind"]
+        assert ours.pop(setting["name"]) == as_written({**setting, "kind": kind})
+    assert not ours

@@ -16,6 +16,7 @@ KEYS = {
     "ATTRIBUTE_OPTIONS": ["asset_family_code", "attribute_code", "code"],
     "ASSETS": ["asset_family_code", "code"],
     "ASSET_VALUES": ["asset_family_code", "asset_code", "value_key"],
+    "ASSET_MEDIA_FILES": ["asset_family_code", "asset_code", "value_key"],
 }
 ALL = pytest.mark.parametrize(("schema", "keys"), [(getattr(schemas, name), keys) for name, keys in KEYS.items()])
 

@@ -278,3 +278,11 @@ def test_variables_that_are_no_settings() -> None:
     assert unknown_variables(names, "T_", types) == [
         "The environment variable T_API_ULR is no setting and is ignored. Did you mean T_API_URL?"
     ]
+
+
+def test_a_media_storage_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
+    assert Settings.of(CONFIG).media_storage is None
+    assert Settings.of({**CONFIG, "media_storage": ""}).media_storage is None
+    assert Settings.of({**CONFIG, "media_storage": str(tmp_path)}).media_storage == str(tmp_path)
+    (line,) = lines({**CONFIG, "media_storage": "gopher://me:secret@host/x"})
+    assert line.startswith("media_storage: 'gopher://host/x' is no folder")

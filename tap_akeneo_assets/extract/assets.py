@@ -1,4 +1,4 @@
-"""One family's assets being read: its listings, its pages, its end; and the values that come with the assets.
+"""One family's assets being read: its listings, its pages, its end.
 
 A family is read by one listing or, when it turns out long, by several at once, each with its own range of `updated`.
 The listing of which the fewest pages have been read goes first.
@@ -10,31 +10,30 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from tap_akeneo_assets.errors import DamagedPage, NotFound, PaginationLoop, Refused, RequestFailed, UnexpectedShape
+from tap_akeneo_assets.extract.asset_writer import AssetWriter
 from tap_akeneo_assets.extract.fetcher import page_rank
 from tap_akeneo_assets.extract.listings import MAX_URL_LENGTH, Listing, PageHistory, code_listings
 from tap_akeneo_assets.extract.ranges import Sample
 from tap_akeneo_assets.extract.report import MAX_NAMES
 from tap_akeneo_assets.extract.state import FamilyProgress, bookmark
 from tap_akeneo_assets.extract.written import WrittenAssets, WrittenCodes
-from tap_akeneo_assets.media.rows import media_rows
 from tap_akeneo_assets.pim.responses import describe
 from tap_akeneo_assets.pim.urls import encode_segment
 from tap_akeneo_assets.records import json_body, pages
 from tap_akeneo_assets.records.assets import Asset, AssetPage, decode_page
 from tap_akeneo_assets.records.timestamps import to_filter
-from tap_akeneo_assets.records.values import needs_attributes, thin_out, value_rows
+from tap_akeneo_assets.records.values import thin_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from datetime import datetime
 
+    from tap_akeneo_assets.extract.asset_writer import Family, FamilyAttributes
     from tap_akeneo_assets.extract.run import Run
-    from tap_akeneo_assets.media.rows import Row
     from tap_akeneo_assets.pim.client import Answer
-    from tap_akeneo_assets.records.values import AttributeInfo, UnseenFilters, ValueRow
+    from tap_akeneo_assets.records.values import UnseenFilters
 
     ComingPage = asyncio.Future[Answer[Any]]
 
@@ -45,40 +44,6 @@ SAMPLE_PAGES = 3
 SAMPLE_PAGES_IF_FEW_FAMILIES = 1
 # So many pages show that a listing does not repeat itself, before more ranges of the family ask for the same.
 PAGES_BEFORE_HELD_RANGES = 6
-
-
-class FamilyAttributes(NamedTuple):
-    """The attributes of a family.
-
-    Attributes:
-        infos: what they tell about values, by code.
-        began: the last second, by the PIM's clock, that was over when they were asked for.
-        whole: none of them was damaged.
-    """
-
-    infos: Mapping[str, AttributeInfo]
-    began: datetime | None
-    whole: bool
-
-
-@dataclass(slots=True, eq=False)
-class Family:
-    """A family whose own record has been written.
-
-    Attributes:
-        code: its code.
-        asset_codes: the codes of the only assets to read; None for all.
-        attributes: reads its attributes, once somebody has asked for them; gives None if it cannot.
-    """
-
-    code: str
-    asset_codes: Sequence[str] | None = None
-    attributes: asyncio.Task[FamilyAttributes | None] | None = None
-
-    @property
-    def path_code(self) -> str:
-        """The code as a segment of a path."""
-        return encode_segment(self.code)
 
 
 @dataclass(slots=True, eq=False)
@@ -122,12 +87,8 @@ class FamilySync:
         self._settings = run.settings
         self._query = run.settings.asset_query
         self._assets = run.streams.assets
-        self._values = run.streams.asset_values
-        self._media_files = run.streams.asset_media_files
         self._family = family
         self._path = self._assets.path.format(asset_family_code=family.path_code)
-        self._unseen_filters = unseen_filters
-        self._load_attributes = load_attributes
         self._on_listing_end = on_listing_end
         self._pages_read = 0
         self._assets_read = 0
@@ -135,6 +96,13 @@ class FamilySync:
         self._is_closed = False
         self._codes = WrittenCodes()
         self._written = WrittenAssets()
+        self._writer = AssetWriter(
+            run,
+            family,
+            self._written if family.asset_codes is None else self._codes,
+            unseen_filters=unseen_filters,
+            load_attributes=load_attributes,
+        )
         self._progress = self._first_progress()
         self._tasks = asyncio.TaskGroup()
         self._running = 0
@@ -318,83 +286,13 @@ class FamilySync:
         self._progress.damaged = self._progress.damaged or not whole
         return list(map(Asset, records))
 
+    async def _write(self, assets: Sequence[Asset]) -> None:
+        written = await self._writer.write(assets, self._progress)
+        self._assets_read += written
+
     async def _write_page(self, assets: Sequence[Asset]) -> None:
         await self._write(assets)
         self._pages_read += 1
-
-    async def _write(self, assets: Sequence[Asset]) -> None:
-        """Write assets, and the values and media files of those that the stream map of assets lets through."""
-        if self._unseen_filters:
-            self._unseen_filters.see(assets)
-        assets = (self._written if self._family.asset_codes is None else self._codes).new(assets)
-        values: list[ValueRow] = []
-        media_files: list[Row] = []
-        if self._values.has_to_be_read or self._media_files.has_to_be_read:
-            infos = await self._attributes_for(assets)
-            passing = [asset for asset in assets if self._assets.passes_map(asset.record)]
-            if self._values.has_to_be_read:
-                values = self._value_rows(passing, infos)
-            if self._media_files.has_to_be_read:
-                media_files = await self._stored(
-                    [row for asset in passing for row in media_rows(asset, self.code, infos)]
-                )
-        self._progress.add(assets)
-        self._assets.emit([asset.record for asset in assets])
-        self._values.emit(values)
-        self._media_files.emit(media_files)
-        self._assets_read += len(assets)
-
-    async def _attributes_for(self, assets: Sequence[Asset]) -> Mapping[str, AttributeInfo] | None:
-        """The attributes that tell how to type the values of some assets; None where the values tell it themselves.
-
-        Raises:
-            DamagedPage: they are needed, and could not be read.
-        """
-        loading = self._family.attributes
-        if not any(map(needs_attributes, assets)):
-            known = loading.result() if loading and loading.done() else None
-            return known and known.infos
-        attributes = await self._load_attributes(self._family)
-        if attributes is None:
-            raise DamagedPage("The values cannot be typed, since the attributes could not be read.")
-        # What is saved after the attributes were read must be read again.
-        self._progress.began = min(filter(None, (self._progress.began, attributes.began)), default=None)
-        if not attributes.whole and any(needs_attributes(asset, attributes.infos) for asset in assets):
-            self._progress.damaged = True
-        return attributes.infos
-
-    def _value_rows(self, assets: Iterable[Asset], attributes: Mapping[str, AttributeInfo] | None) -> list[ValueRow]:
-        unparsed: set[tuple[str, str]] = set()
-        rows = [row for asset in assets for row in value_rows(asset, self.code, attributes, unparsed)]
-        for attribute, kind in sorted(unparsed):
-            self._report.warn_once(
-                f"Family {self.code!r}: the attribute {attribute!r} has values that are no {kind}: see `raw_value`.",
-                self.code,
-                attribute,
-            )
-        return rows
-
-    async def _stored(self, rows: list[Row]) -> list[Row]:
-        """Store the files of some rows; a row whose file fails stays as it is."""
-        downloads = self._run.downloads
-        if downloads is None:
-            return rows
-        coming = [self._run.store(downloads, row) for row in rows]
-        return [await self._stored_or_failed(row, stored) for row, stored in zip(rows, coming, strict=True)]
-
-    async def _stored_or_failed(self, row: Row, stored: asyncio.Future[Row]) -> Row:
-        file = f"media file {row['media_file_code']!r} of asset {row['asset_code']!r}"
-        try:
-            return await stored
-        except NotFound:
-            # Asking again would not help, so the bookmark moves.
-            self._report.fail(self.code, f"The PIM does not have some of its media files, such as {file}.")
-            self._report.warn(f"Family {self.code!r}: the PIM does not have {file}.")
-        except RequestFailed as error:
-            self._progress.damaged = True
-            self._report.fail(self.code, f"Some of its media files could not be stored, such as {file}.")
-            self._report.warn(f"Family {self.code!r}: {file} could not be stored: {error}")
-        return row
 
     # Refusals
 

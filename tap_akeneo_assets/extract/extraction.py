@@ -6,20 +6,27 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+import click
 from singer_sdk.singerlib.messages import StateMessage
 
-from tap_akeneo_assets.errors import Fatal, Stopped
+from tap_akeneo_assets.errors import Fatal, Stopped, UnusableJson
+from tap_akeneo_assets.extract.checkup import SYSTEM_INFORMATION, Checkup, status_of, system_text
 from tap_akeneo_assets.extract.families import FamiliesSync
 from tap_akeneo_assets.extract.fetcher import Fetcher
 from tap_akeneo_assets.extract.report import failure_lines
 from tap_akeneo_assets.extract.run import Run, Streams
+from tap_akeneo_assets.records import json_body
 from tap_akeneo_assets.singer.state_budget import StateBudget
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tap_akeneo_assets.extract.checkup import Status
     from tap_akeneo_assets.extract.state import Bookmarks
     from tap_akeneo_assets.media.downloads import Downloads
     from tap_akeneo_assets.pim.client import Client
     from tap_akeneo_assets.settings import Settings
+    from tap_akeneo_assets.singer.stream import AkeneoStream
     from tap_akeneo_assets.singer.tap_base import AkeneoTap
 
 # How soon a signal ends a run that waits for the PIM.
@@ -165,6 +172,39 @@ class Extraction:
         outlook = self._families.outlook if self._families else str
         for line in failure_lines(run.report.failures, outlook):
             self._tap.logger.error(line)
+        if self._tap.dry_run:
+            for line in self._checkup(run).lines():
+                click.echo(line, err=True)
+
+    def _checkup(self, run: Run) -> Checkup:
+        client, families = self._client, self._families
+        statuses: dict[str, Status] = {}
+
+        def note(stream: AkeneoStream, above: Sequence[Status] = ()) -> None:
+            failed = stream.name in run.report.failed_streams
+            statuses[stream.name] = status_of(
+                records=stream.records, failed=failed, complete=stream.is_complete, above=above
+            )
+            for child in stream.children:
+                note(child, [statuses[stream.name]])
+
+        note(self._streams.asset_families)
+        return Checkup(
+            api_url=client.api_url,
+            answered=client.answered,
+            admitted=client.admitted,
+            system=client.ask_once(SYSTEM_INFORMATION, read=_system) if client.admitted else None,
+            families=families.seen if families else 0,
+            has_more_families=families.has_more if families else False,
+            streams=statuses,
+        )
+
+
+def _system(body: bytes) -> str | None:
+    try:
+        return system_text(json_body.decode(body)[0])
+    except UnusableJson:
+        return None
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -1,7 +1,7 @@
 """The families, and for each its attributes, their options and its assets.
 
-Families come first, page by page. Each family's own record is written before those below it; apart from that, pages
-are written as they arrive.
+Families come first, page by page; those of other shards are passed over. Each family's own record is written before
+those below it; apart from that, pages are written as they arrive.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from tap_akeneo_assets.errors import Fatal, NotFound, PaginationLoop, RequestFailed, UnexpectedShape
-from tap_akeneo_assets.extract.assets import Family, FamilyAttributes, FamilySync
+from tap_akeneo_assets.extract.asset_writer import Family, FamilyAttributes
+from tap_akeneo_assets.extract.assets import FamilySync
 from tap_akeneo_assets.extract.fetcher import ATTRIBUTES_FOR_VALUES, FAMILIES, WHEN_THREADS_ARE_FREE
 from tap_akeneo_assets.extract.listings import PageHistory
 from tap_akeneo_assets.extract.report import listed
@@ -44,8 +45,10 @@ class FamiliesSync:
         self._tasks = tasks
         self._streams = run.streams
         self._asset_codes_by_name = by_casefold(run.settings.asset_codes)
+        self._listed: set[str] = set()
         self._written: set[str] = set()
         self._is_list_whole = False
+        self._has_more = False
         self._waiting: deque[Family] = deque()
         self._open: set[FamilySync] = set()
         self._outlooks: dict[str, str] = {}
@@ -53,11 +56,12 @@ class FamiliesSync:
 
     def start(self) -> None:
         """Start to read; all has been read when the tasks have ended."""
-        families = self._run.settings.families
+        named = self._run.settings.families
         self._note_what_settings_leave_out()
-        if families is None:
+        if named is None:
             self._tasks.create_task(self._read_list())
             return
+        families = [name for name in named if self._is_ours(name)]
         self._run.families_are_few = len(families) < self._run.settings.max_concurrency
         for names in by_casefold(families).values():
             self._tasks.create_task(self._read_named(names))
@@ -68,9 +72,12 @@ class FamiliesSync:
             family.keep_progress()
 
     def forget_families_that_are_gone(self) -> None:
-        """Drop the bookmarks of families that the PIM does not list, if its whole list has been read."""
-        if self._is_list_whole and self._streams.asset_families.is_complete and self._written:
-            self._run.bookmarks.keep_only(self._written)
+        """Drop the bookmarks of families that the PIM does not list, if its whole list has been read.
+
+        Those of other shards are neither used nor dropped while the PIM lists their families.
+        """
+        if self._is_list_whole and self._listed:
+            self._run.bookmarks.keep_only(self._listed)
 
     def warn_of_unseen_filters(self) -> None:
         """Warn of a channel and locales of the settings of which no value has been seen."""
@@ -79,6 +86,16 @@ class FamiliesSync:
                 f"The setting `{setting}` names {listed(names)}, but none of the values read in this run has that "
                 f"{'channel' if setting == 'channel' else 'locale'}. Check how the PIM spells it."
             )
+
+    @property
+    def seen(self) -> int:
+        """How many families have been seen so far, those of other shards included."""
+        return len(self._listed or self._written)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether the PIM's list has more of them."""
+        return self._has_more
 
     def outlook(self, family: str) -> str:
         """How far a family that failed has been read, and what the next run will do."""
@@ -89,6 +106,8 @@ class FamiliesSync:
 
     def _note_what_settings_leave_out(self) -> None:
         settings, report = self._run.settings, self._run.report
+        if settings.shard is not None:
+            report.leave_out(self._streams.asset_families)
         if settings.families is not None:
             report.leave_out(self._streams.asset_families)
             named = by_casefold(settings.families)
@@ -102,24 +121,32 @@ class FamiliesSync:
     # Families
 
     async def _read_list(self) -> None:
-        path, history = self._streams.asset_families.path, PageHistory()
+        path, history, is_whole = self._streams.asset_families.path, PageHistory(), True
         try:
             coming: asyncio.Future[Answer[Any]] | None = self._run.fetch(path, rank=FAMILIES)
             while coming:
                 data = (await coming).data
                 items, link = pages.page_items(data), pages.next_link(data)
+                self._has_more = link is not None
                 history.add([str(item.get("code")) for item in items], link)
                 coming = self._run.fetch(path, link=link, rank=FAMILIES) if link else None
                 is_only_page = link is None and history.pages == 1
-                self._run.families_are_few = is_only_page and len(items) < self._run.settings.max_concurrency
-                self._write(items)
+                ours = [item for item in items if self._is_ours(as_text(item.get("code")) or "")]
+                self._run.families_are_few = is_only_page and len(ours) < self._run.settings.max_concurrency
+                self._listed.update(filter(None, (as_text(item.get("code")) for item in items)))
+                is_whole = self._write(ours) and is_whole
         except NotFound as error:
             raise Fatal(f"{error} Is `api_url` the address of an Akeneo PIM with the Asset Manager?") from None
         except (RequestFailed, UnexpectedShape, PaginationLoop) as error:
             message = f"The list of families could not be read: {error}"
             self._run.report.fail("", message, self._streams.asset_families)
             return
-        self._is_list_whole = True
+        self._is_list_whole = is_whole
+
+    def _is_ours(self, code: str) -> bool:
+        """Whether a family falls to this shard; an item without a code is reported by all of them."""
+        shard = self._run.settings.shard
+        return shard is None or not code or shard.holds(code)
 
     async def _read_named(self, names: Sequence[str]) -> None:
         """Read the families of some names that differ in case only, each family once."""
@@ -154,15 +181,18 @@ class FamiliesSync:
 
     def _write(
         self, items: Iterable[Mapping[str, Any]], asset_codes: Mapping[str, Sequence[str]] | None = None
-    ) -> None:
+    ) -> bool:
         """Write families that have not been written yet, and start to read what is below them.
 
         Args:
             items: of a page.
             asset_codes: the codes of the only assets to read, by family; a family that is not in it is read whole.
+
+        Returns:
+            Whether no item was damaged.
         """
         stream = self._streams.asset_families
-        found, _ = self._run.records(stream, items, {}, "")
+        found, is_whole = self._run.records(stream, items, {}, "")
         records = [record for record in found if record["code"] not in self._written]
         self._written.update(record["code"] for record in records)
         codes = [record["code"] for record in records if stream.passes_map(record)]
@@ -170,6 +200,7 @@ class FamiliesSync:
         for code in codes:
             self._start_family(Family(code, (asset_codes or {}).get(code)))
         self._run.after_page()
+        return is_whole
 
     def _start_family(self, family: Family) -> None:
         if self._streams.asset_attributes.has_to_be_read:

@@ -25,10 +25,12 @@ class Report:
 
     Attributes:
         failures: messages by family code; `""` for what belongs to no family.
+        failed_streams: the names of the streams that something failed in.
     """
 
     def __init__(self, logger: Logger) -> None:
         self.failures: dict[str, list[str]] = {}
+        self.failed_streams: set[str] = set()
         self._logger = logger
         self._warned: set[tuple[str, ...]] = set()
 
@@ -51,6 +53,7 @@ class Report:
     def fail(self, family: str, message: str, *streams: AkeneoStream) -> None:
         """Note that a family could not be read whole."""
         self.failures.setdefault(family, []).append(message)
+        self.failed_streams.update(stream.name for stream in streams)
         self.leave_out(*streams)
 
     def leave_out(self, *streams: AkeneoStream) -> None:

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 
 HTML_TYPES = ("text/html", "application/xhtml+xml")
 HTML_EXTENSIONS = ("html", "htm", "xhtml")
+# Extensions of files that are never text, whatever the PIM took them for.
+PICTURES = ("avif", "bmp", "gif", "heic", "jpeg", "jpg", "png", "psd", "tif", "tiff", "webp")
+FILMS = ("avi", "m4v", "mkv", "mov", "mp3", "mp4", "mpg", "ogg", "wav", "webm")
+DOCUMENTS = ("docx", "pdf", "pptx", "xlsx", "zip")
+TEXT_TYPES = ("text/", "application/json")
 # What a file begins with, as far as it is kept to tell HTML from others.
 KEPT_BYTES = 1024
 _BLANKS = b"\xef\xbb\xbf \t\r\n"
@@ -24,10 +29,12 @@ class Expected:
     Attributes:
         size: in bytes; none where the PIM does not tell.
         is_html: whether it is a page of HTML itself.
+        extension: of its name, in lower case; "" where it has none.
     """
 
     size: int | None = None
     is_html: bool = False
+    extension: str = ""
 
     @classmethod
     def of(cls, row: Mapping[str, object]) -> Expected:
@@ -35,7 +42,7 @@ class Expected:
         size = row.get("size")
         mime_type, extension = (str(row.get(name) or "").lower() for name in ("mime_type", "extension"))
         is_html = mime_type.startswith(HTML_TYPES) or extension in HTML_EXTENSIONS
-        return cls(size if isinstance(size, int) else None, is_html)
+        return cls(size if isinstance(size, int) else None, is_html, extension)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +83,11 @@ def is_vouched_for(expected: Expected, headers: Mapping[str, str], received: Rec
     if length is not None and received.size != length:
         raise NotTheFile(f"200 with {received.size} of {length} bytes")
     if not expected.is_html:
-        signs = _says_html(known) + _looks_like_html(received.start)
+        signs = _says(known, HTML_TYPES) + _looks_like_html(received.start)
         if signs > (expected.size is not None):
             raise NotTheFile("200 with a page of HTML instead of the file")
+    if expected.size is None and _is_text_instead(expected, known, received):
+        raise NotTheFile("200 with a text instead of the file")
     is_chunked = "chunked" in known.get("transfer-encoding", "").lower()
     return expected.size is not None or length is not None or is_chunked
 
@@ -98,8 +107,15 @@ def content_length(headers: Mapping[str, str]) -> int | None:
     return int(text) if not texts and text.isascii() and text.isdigit() else None
 
 
-def _says_html(headers: Mapping[str, str]) -> bool:
-    return headers.get("content-type", "").strip().lower().startswith(HTML_TYPES)
+def _is_text_instead(expected: Expected, headers: Mapping[str, str], received: Received) -> bool:
+    """Whether a front server's text came, as far as the file's name tells that it is no text."""
+    if expected.extension == "svg":
+        return received.size > 0 and not received.start.lstrip(_BLANKS).startswith(b"<")
+    return expected.extension in (*PICTURES, *FILMS, *DOCUMENTS) and _says(headers, TEXT_TYPES)
+
+
+def _says(headers: Mapping[str, str], types: tuple[str, ...]) -> bool:
+    return headers.get("content-type", "").strip().lower().startswith(types)
 
 
 def _looks_like_html(start: bytes) -> bool:

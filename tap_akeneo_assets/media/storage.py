@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tap_akeneo_assets.errors import AkeneoError, Fatal, RequestFailed
+from tap_akeneo_assets.errors import Fatal, RequestFailed
 from tap_akeneo_assets.media.checks import KEPT_BYTES, Received
 
 if TYPE_CHECKING:
@@ -215,17 +215,13 @@ class Storage:
         content = {"sha256": stored.sha256, "size": stored.size, "stored_at": stored.stored_at}
         self._fs.pipe_file(receipt, json.dumps(content).encode())
 
-    def _read_back(self, path: str, size: int) -> StoredFile | None:
-        digest, read = hashlib.sha256(), 0
+    def _read_back(self, path: str, size: int) -> StoredFile:
+        digest = hashlib.sha256()
         with self._fs.open(self._path(path), "rb", block_size=PART_BYTES) as file:
             while chunk := file.read(READ_BYTES):
                 digest.update(chunk)
-                read += len(chunk)
-        if read != size:
-            return None
-        stored = StoredFile(
-            digest.hexdigest(), size, self._modified(self._path(path)).astimezone(UTC).isoformat(timespec="seconds")
-        )
+        modified = self._modified(self._path(path)).astimezone(UTC)
+        stored = StoredFile(digest.hexdigest(), size, modified.isoformat(timespec="seconds"))
         self._keep_receipt(path, stored)
         return stored
 
@@ -247,8 +243,6 @@ class Storage:
         """Say what the storage's error means; drivers have errors of their own, some with addresses in their texts."""
         try:
             yield
-        except AkeneoError:
-            raise
         except Exception as error:
             number = error.errno if isinstance(error, OSError) else None
             reason = _LASTING.get(number or 0) or _LASTING_TYPES.get(type(error).__name__, "")

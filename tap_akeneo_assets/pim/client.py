@@ -19,7 +19,16 @@ import urllib3
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies
 
-from tap_akeneo_assets.errors import AkeneoError, DamagedPage, Fatal, NotJson, NotTheFile, RequestFailed, WrongAnswer
+from tap_akeneo_assets.errors import (
+    AkeneoError,
+    DamagedPage,
+    Fatal,
+    Forbidden,
+    NotJson,
+    NotTheFile,
+    RequestFailed,
+    WrongAnswer,
+)
 from tap_akeneo_assets.pim.auth import Credentials, Grant, Tokens, token_refused
 from tap_akeneo_assets.pim.bodies import CHUNK_BYTES, Bodies, TooLarge, first_part
 from tap_akeneo_assets.pim.connections import Connections
@@ -148,6 +157,7 @@ class Client:
         self._lock = threading.Lock()
         self._warned: set[str] = set()
         self._answered = False
+        self._admitted = False
         self._lost_in_a_row = 0
 
     def get(self, path: str, query: str = "", *, read: Callable[[bytes], T]) -> Answer[T]:
@@ -187,6 +197,33 @@ class Client:
         """
         return self._get(path, "", self._saving(save)).data
 
+    @property
+    def answered(self) -> bool:
+        """Whether any answer has come so far."""
+        return self._answered
+
+    @property
+    def admitted(self) -> bool:
+        """Whether the PIM has taken the credentials so far, be it that it refused what was asked for with them."""
+        return self._admitted
+
+    def ask_once(self, path: str, *, read: Callable[[bytes], T]) -> T | None:
+        """Ask for something that is good to know; None if the first answer is not a good one.
+
+        Args:
+            path: below `/api/rest/v1`, beginning with a slash, percent-encoded.
+            read: gives what a body says, as for `get`.
+
+        Raises:
+            Stopped: the run is ending.
+        """
+        request_info = RequestInfo("GET", self.api_url, REST_ROOT + path)
+        try:
+            outcome = self._try_with_token(request_info, request_info.url, [], self._reading(read))
+        except Fatal:
+            return None
+        return outcome.data if isinstance(outcome, Answer) else None
+
     def link_to_keep(self, link: str) -> str | None:
         """A link as the state may keep it: its path and query; None if it holds a secret.
 
@@ -222,9 +259,14 @@ class Client:
                 return Fatal(line)
             return RequestFailed(f"{request_info}: {line}", status=401, reason=outcome.message)
 
-        answer = self._until_answered(request_info, attempt)
+        try:
+            answer = self._until_answered(request_info, attempt)
+        except Forbidden as error:
+            self._admitted = self._admitted or bool(error.reason)
+            raise
         with self._lock:
             self._lost_in_a_row = 0
+        self._admitted = True
         return answer
 
     def _ask_for_token(self, authorization: str, grant_request: Mapping[str, str]) -> Grant:
@@ -241,6 +283,7 @@ class Client:
         grant = self._until_answered(request_info, attempt).data
         assert grant is not None  # noqa: S101  # an answer without one is tried again
         self.redactor.add_tokens(grant.access_token, grant.refresh_token)
+        self._admitted = True
         return grant
 
     def _until_answered(self, request_info: RequestInfo, attempt: Callable[[], Outcome[T]]) -> Answer[T]:

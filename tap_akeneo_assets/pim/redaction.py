@@ -88,6 +88,12 @@ class Redactor(logging.Filter):
             handler.addFilter(self)
 
 
+def all_handlers() -> list[logging.Handler]:
+    """The handlers of all loggers, also of those that a configuration file has made."""
+    loggers = [logging.getLogger(), *map(logging.getLogger, list(logging.root.manager.loggerDict))]
+    return list({handler: None for logger in loggers for handler in logger.handlers})
+
+
 def _spellings(secret: str) -> Iterator[str]:
     if len(secret) < MIN_SECRET_CHARACTERS:
         return

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from flask import Blueprint, Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import PathConverter
 
 from tap_akeneo_assets.sandbox.edits import MAX_ASSETS_PER_REQUEST
 from tap_akeneo_assets.sandbox.options import LIST_ASSETS, LIST_FAMILIES, WEB_API
@@ -27,11 +28,19 @@ FORM = "application/x-www-form-urlencoded"
 api = Blueprint("api", __name__)
 
 
+class AnyPath(PathConverter):
+    """Whatever stands there, leading slashes and line breaks too."""
+
+    regex = r"[\s\S]+?"
+    part_isolating = False
+
+
 def create_app(pim: Pim) -> Flask:
     """The PIM as a WSGI application."""
     app = Flask(__name__, static_folder=None)
     # The codes of media files may hold any slashes.
     app.url_map.merge_slashes = False
+    app.url_map.converters["any_path"] = AnyPath
     app.extensions["pim"] = pim
     app.register_blueprint(api)
     app.wsgi_app = Wire(app, pim)  # type: ignore[method-assign]  # Flask's own way to add a layer
@@ -71,7 +80,7 @@ def endpoints() -> Response:
             "authentication": {"fos_oauth_server_token": {"route": "/api/oauth/v1/token", "methods": ["POST"]}},
             "routes": {
                 f"pimee_api_{rule.endpoint.removeprefix('api.')}_{method.lower()}": {
-                    "route": rule.rule.replace("<path:", "{").replace("<", "{").replace(">", "}"),
+                    "route": rule.rule.replace("<any_path:", "{").replace("<", "{").replace(">", "}"),
                     "methods": [method],
                 }
                 for rule in rules
@@ -190,7 +199,7 @@ def delete_asset(family_code: str, code: str) -> Response:
 # Asset media file
 
 
-@api.get("/api/rest/v1/asset-media-files/<path:code>")
+@api.get("/api/rest/v1/asset-media-files/<any_path:code>")
 def media_file(code: str) -> Response:
     """Download the media file associated to an asset."""
     _allow(LIST_ASSETS, accept=None)
@@ -198,7 +207,8 @@ def media_file(code: str) -> Response:
     if file is None:
         raise Refusal(404, f'Media file "{code}" does not exist.')
     response = Response(file.content, mimetype=file.mime_type)
-    response.headers.set("Content-Disposition", "attachment", filename=file.original_filename)
+    name = "".join(letter if letter.isascii() and letter.isprintable() else "_" for letter in file.original_filename)
+    response.headers.set("Content-Disposition", "attachment", filename=name)
     return response
 
 

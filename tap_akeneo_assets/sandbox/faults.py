@@ -315,7 +315,6 @@ def circle(kind: Literal["same", "fresh", "pages", "fresh pages"]) -> Fault:
 
 def passing() -> tuple[Fault, ...]:
     """Faults that pass, which a client has to sit out; a login page, a redirect or a circle do not pass."""
-    unended = cut("closed", 0.9)
     return (
         status(408),
         status(425),
@@ -334,9 +333,9 @@ def passing() -> tuple[Fault, ...]:
         cut("chunked"),
         interim(103),
         interim(102, 103, 100),
-        # Of a media file nobody could tell that it was cut, where the PIM does not tell its size.
-        lambda exchange: unended(exchange) if _has_known_end(exchange) else exchange.real(),
-        not_json(),
+        # Of a media file nobody could tell these, where the PIM does not tell its size.
+        _if_it_can_be_told(cut("closed", 0.9)),
+        _if_it_can_be_told(not_json()),
         token_ended(once=True),
         refresh_refused(),
     )
@@ -356,8 +355,12 @@ def _head(exchange: Exchange, response: Response, framing: str) -> bytes:
     ).encode()
 
 
-def _has_known_end(exchange: Exchange) -> bool:
-    return exchange.request.route != "media_file" or exchange.pim.options.saas
+def _if_it_can_be_told(fault: Fault) -> Fault:
+    def chosen(exchange: Exchange) -> Response:
+        can_be_told = exchange.request.route != "media_file" or exchange.pim.options.saas
+        return fault(exchange) if can_be_told else exchange.real()
+
+    return chosen
 
 
 @dataclass(frozen=True)

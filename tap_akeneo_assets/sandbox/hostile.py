@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tap_akeneo_assets.sandbox import pictures
+
 if TYPE_CHECKING:
     from tap_akeneo_assets.sandbox.pim import Pim
 
@@ -51,13 +53,13 @@ def save_hostile_files(pim: Pim, family: str = "hostile_files", attribute: str =
     """Give a PIM a family with an asset per hostile code.
 
     Returns:
-        The files' bytes, by their codes; no two are equal.
+        The files' bytes, by their codes: pictures, no two of them equal.
     """
     pim.save_family(family, labels={"en_US": "Hostile <b>files</b>"}, attribute_as_main_media=attribute)
     pim.save_attribute(family, attribute, type="media_file", labels={"en_US": "File"})
     files: dict[str, bytes] = {}
     for number, code in enumerate(HOSTILE_CODES):
-        files[code] = f"file {number} of {len(HOSTILE_CODES)}: {code!r}".encode()
+        files[code] = pictures.png("backpack", (120, 60, 140), str(number))
         pim.save_media_file(code.rpartition("/")[2] or code, files[code], code=code)
         pim.save_asset(family, f"file_{number:02}", {attribute: [{"locale": None, "channel": None, "data": code}]})
     return files

@@ -98,7 +98,7 @@ def svg(name: str, colour: Colour, number: int) -> bytes:
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" width="240" height="80" viewBox="0 0 240 80">'
         f'<rect width="240" height="80" rx="40" fill="rgb{colour}"/>'
-        '<text x="120" y="51" font-family="sans-serif" font-size="32" font-weight="bold" fill="#fff" '
+        '<text x="120" y="51" font-family="sans-serif" font-size="26" font-weight="bold" fill="#fff" '
         f'text-anchor="middle">{name}</text><text x="120" y="70" font-family="sans-serif" font-size="13" fill="#fff" '
         f'text-anchor="middle">{number}</text></svg>\n'
     ).encode()

@@ -1,0 +1,175 @@
+"""A page's assets, and the values and media files that come with them, written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from tap_akeneo_assets.errors import DamagedPage, NotFound, RequestFailed
+from tap_akeneo_assets.media.rows import media_rows
+from tap_akeneo_assets.pim.urls import encode_segment
+from tap_akeneo_assets.records.values import needs_attributes, value_rows
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from tap_akeneo_assets.extract.run import Run
+    from tap_akeneo_assets.extract.state import FamilyProgress
+    from tap_akeneo_assets.extract.written import WrittenAssets, WrittenCodes
+    from tap_akeneo_assets.media.rows import Row
+    from tap_akeneo_assets.records.assets import Asset
+    from tap_akeneo_assets.records.values import AttributeInfo, UnseenFilters, ValueRow
+
+
+class FamilyAttributes(NamedTuple):
+    """The attributes of a family.
+
+    Attributes:
+        infos: what they tell about values, by code.
+        began: the last second, by the PIM's clock, that was over when they were asked for.
+        whole: none of them was damaged.
+    """
+
+    infos: Mapping[str, AttributeInfo]
+    began: datetime | None
+    whole: bool
+
+
+@dataclass(slots=True, eq=False)
+class Family:
+    """A family whose own record has been written.
+
+    Attributes:
+        code: its code.
+        asset_codes: the codes of the only assets to read; None for all.
+        attributes: reads its attributes, once somebody has asked for them; gives None if it cannot.
+    """
+
+    code: str
+    asset_codes: Sequence[str] | None = None
+    attributes: asyncio.Task[FamilyAttributes | None] | None = None
+
+    @property
+    def path_code(self) -> str:
+        """The code as a segment of a path."""
+        return encode_segment(self.code)
+
+
+class AssetWriter:
+    """Writes the assets of one family.
+
+    Args:
+        run: what all parts of the run share.
+        family: the family.
+        written: the assets that this run has written.
+        unseen_filters: takes note of locales and channels seen.
+        load_attributes: gives the task that reads the family's attributes.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        family: Family,
+        written: WrittenAssets | WrittenCodes,
+        *,
+        unseen_filters: UnseenFilters,
+        load_attributes: Callable[[Family], asyncio.Task[FamilyAttributes | None]],
+    ) -> None:
+        self._run = run
+        self._report = run.report
+        self._family = family
+        self._code = family.code
+        self._assets = run.streams.assets
+        self._values = run.streams.asset_values
+        self._media_files = run.streams.asset_media_files
+        self._written = written
+        self._unseen_filters = unseen_filters
+        self._load_attributes = load_attributes
+
+    async def write(self, assets: Sequence[Asset], progress: FamilyProgress) -> int:
+        """Write assets that have not been written yet, and what is below those that pass the stream map.
+
+        Args:
+            assets: of a page.
+            progress: takes note of what was written, and of what could not be typed or stored.
+
+        Returns:
+            How many assets were written.
+
+        Raises:
+            DamagedPage: values cannot be typed, since the attributes could not be read.
+        """
+        if self._unseen_filters:
+            self._unseen_filters.see(assets)
+        assets = self._written.new(assets)
+        values: list[ValueRow] = []
+        media_files: list[Row] = []
+        if self._values.has_to_be_read or self._media_files.has_to_be_read:
+            infos = await self._attributes_for(assets, progress)
+            passing = [asset for asset in assets if self._assets.passes_map(asset.record)]
+            if self._values.has_to_be_read:
+                values = self._value_rows(passing, infos)
+            if self._media_files.has_to_be_read:
+                files = [row for asset in passing for row in media_rows(asset, self._code, infos)]
+                media_files = await self._stored(files, progress)
+        progress.add(assets)
+        self._assets.emit([asset.record for asset in assets])
+        self._values.emit(values)
+        self._media_files.emit(media_files)
+        return len(assets)
+
+    async def _attributes_for(
+        self, assets: Sequence[Asset], progress: FamilyProgress
+    ) -> Mapping[str, AttributeInfo] | None:
+        """The attributes that tell how to type the values of some assets; None where the values tell it themselves.
+
+        Raises:
+            DamagedPage: they are needed, and could not be read.
+        """
+        loading = self._family.attributes
+        if not any(map(needs_attributes, assets)):
+            known = loading.result() if loading and loading.done() else None
+            return known and known.infos
+        attributes = await self._load_attributes(self._family)
+        if attributes is None:
+            raise DamagedPage("The values cannot be typed, since the attributes could not be read.")
+        # What is saved after the attributes were read must be read again.
+        progress.began = min(filter(None, (progress.began, attributes.began)), default=None)
+        if not attributes.whole and any(needs_attributes(asset, attributes.infos) for asset in assets):
+            progress.damaged = True
+        return attributes.infos
+
+    def _value_rows(self, assets: Iterable[Asset], attributes: Mapping[str, AttributeInfo] | None) -> list[ValueRow]:
+        unparsed: set[tuple[str, str]] = set()
+        rows = [row for asset in assets for row in value_rows(asset, self._code, attributes, unparsed)]
+        for attribute, kind in sorted(unparsed):
+            self._report.warn_once(
+                f"Family {self._code!r}: the attribute {attribute!r} has values that are no {kind}: see `raw_value`.",
+                self._code,
+                attribute,
+            )
+        return rows
+
+    async def _stored(self, rows: list[Row], progress: FamilyProgress) -> list[Row]:
+        """Store the files of some rows; a row whose file fails stays as it is."""
+        downloads = self._run.downloads
+        if downloads is None:
+            return rows
+        coming = [self._run.store(downloads, row) for row in rows]
+        return [await self._stored_or_failed(row, stored, progress) for row, stored in zip(rows, coming, strict=True)]
+
+    async def _stored_or_failed(self, row: Row, stored: asyncio.Future[Row], progress: FamilyProgress) -> Row:
+        file = f"media file {row['media_file_code']!r} of asset {row['asset_code']!r}"
+        try:
+            return await stored
+        except NotFound:
+            # Asking again would not help, so the bookmark moves.
+            self._report.fail(self._code, f"The PIM does not have some of its media files, such as {file}.")
+            self._report.warn(f"Family {self._code!r}: the PIM does not have {file}.")
+        except RequestFailed as error:
+            progress.damaged = True
+            self._report.fail(self._code, f"Some of its media files could not be stored, such as {file}.")
+            self._report.warn(f"Family {self._code!r}: {file} could not be stored: {error}")
+        return row
