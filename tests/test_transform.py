@@ -123,7 +123,7 @@ def test_wide_tables_in_postgres_equal_the_pim_after_hourly_and_weekly_runs(data
     # A file that was stored has its path beside it.
     (file,) = database.query("SELECT * FROM asset_values WHERE asset_code = 'mug_0' AND value_key = 'picture-print'")
     database.load(stored(file))
-    paths = {row["asset_code"]: row["picture_print_path"] for row in tables("run", "--select=packshots")["packshots"]}
+    paths = {row["asset_code"]: row["picture_print_path"] for row in tables("run")["packshots"]}
     assert paths == {**dict.fromkeys(paths), "mug_0": "packshots/mug_0.png"}
 
 
