@@ -124,8 +124,11 @@ class TapAkeneoAssets(AkeneoTap):
     def extract(self) -> bool:
         """Read all streams and write them; whether everything could be read."""
         self.client.redactor.install(*all_handlers())
-        bookmarks = Bookmarks(self.state.setdefault("bookmarks", {}), self.logger.warning)
-        return Extraction(self, self.client, self.settings, bookmarks, self._downloads()).run()
+        downloads = self._downloads()
+        names = [name for name in ("assets", "asset_values", "asset_media_files") if self.stream(name).selected]
+        covers = [*names, "stored files"] if downloads else names
+        bookmarks = Bookmarks(self.state.setdefault("bookmarks", {}), self.logger.warning, covers)
+        return Extraction(self, self.client, self.settings, bookmarks, downloads).run()
 
     def _downloads(self) -> Downloads | None:
         """What stores media files; None where none are stored."""

@@ -104,7 +104,7 @@ class Extraction:
         finally:
             fetcher.close()
         self._end(run)
-        return not run.report.failures
+        return not run.report.failed_families
 
     async def _read_families(self, run: Run) -> None:
         try:
@@ -128,7 +128,8 @@ class Extraction:
             raise Stopped
         if self._tap.dry_run and all(stream.has_enough_records for stream in self._streams if stream.selected):
             raise _EnoughRecordsError
-        if self._budget.is_due(self._records_written, self._tap.chunk_writer.bytes_written):
+        bytes_written = self._tap.chunk_writer.bytes_written + sum(stream.batch_bytes for stream in self._streams)
+        if self._budget.is_due(self._records_written, bytes_written):
             self._checkpoint()
 
     @property
@@ -170,7 +171,7 @@ class Extraction:
         if self._families and not self._tap.dry_run:
             self._families.warn_of_unseen_filters()
         outlook = self._families.outlook if self._families else str
-        for line in failure_lines(run.report.failures, outlook):
+        for line in failure_lines(run.report.failed_families, outlook):
             self._tap.logger.error(line)
         if self._tap.dry_run:
             for line in self._checkup(run).lines():
