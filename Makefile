@@ -38,7 +38,7 @@ lowest: .lowest/$(MADE) ## Run the tests with the lowest versions that pyproject
 	.lowest/bin/pytest $(PARALLEL)
 
 clean: ## Remove the environments and what tools left behind
-	rm -rf .venv .lowest .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
+	rm -rf .venv .lowest .demo .environments .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
 
 .PHONY: python
 python:

@@ -39,7 +39,7 @@ class Database:
     schema: str
     name: str = "postgres"
 
-    def load(self, output: bytes | int, *, zone: str | None = "UTC", **config: Any) -> None:  # noqa: ANN401  # settings of any type
+    def load(self, output: bytes | int, *, zone: str | None = "UTC", timeout: float = 120, **config: Any) -> None:  # noqa: ANN401  # settings of any type
         """Let target-postgres load a tap's output, given as bytes or as a pipe's end.
 
         `zone` is that of the target's session, the server's own if None: columns have no time zone, and INSERT
@@ -63,7 +63,7 @@ class Database:
                 stdin=pipe,
                 capture_output=True,
                 env={**environment, "PGTZ": zone} if zone else environment,
-                timeout=120,
+                timeout=timeout,
                 check=False,
             )
         assert loaded.returncode == 0, loaded.stderr.decode()

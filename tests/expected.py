@@ -25,6 +25,8 @@ KEYS = {
     "assets": ("asset_family_code", "code"),
     "asset_values": ("asset_family_code", "asset_code", "value_key"),
 }
+# Also those of the stream that is not selected by default.
+ALL_KEYS = {**KEYS, "asset_media_files": ("asset_family_code", "asset_code", "value_key")}
 UNKNOWN_FIELDS = ("not_yet_known", "also_unknown")
 VIDEO_PAGES = {"youtube": "https://youtube.com/watch?v=", "vimeo": "https://vimeo.com/"}
 TYPED_COLUMNS = (

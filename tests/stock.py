@@ -72,6 +72,9 @@ def sync(records: Mapping[str, Sequence[dict[str, Any]]], catalog: dict[str, Any
             },
         )
     catalog = deepcopy(catalog)
+    if catalog:
+        # The SDK refuses a map of a stream that is not selected.
+        catalog["streams"] = [entry for entry in catalog["streams"] if entry["tap_stream_id"] in types]
     for entry in catalog["streams"] if catalog else ():
         if not entry.get("replication_key"):
             entry["replication_method"] = "FULL_TABLE"  # what is incremental without a key, the SDK cannot sync

@@ -366,7 +366,7 @@ class Assets(streams.Assets):
         raise LookupError("nobody foresaw this")
 
 streams.Assets = Assets
-streams.AssetValues.parent_stream_type = Assets
+streams.AssetValues.parent_stream_type = streams.AssetMediaFiles.parent_stream_type = Assets
 tap.main()
 """
     with serve(busy_pim()) as server:

@@ -412,12 +412,13 @@ def test_a_short_token_is_renewed_before_its_end(house: House) -> None:
 @pytest.mark.parametrize("workers", [1, 4])
 def test_tokens_that_end_sooner_than_told_are_healed(house: House, workers: int) -> None:
     days = Days(1)
-    house.pim.options.token_seconds = 5 * workers  # for each request moves the clock that all of them share
+    # Each request moves the clock: a run ends before a third token does, so none is refused three times in a row.
+    house.pim.options.token_seconds = 5 if workers == 1 else 9
     house.pim.options.clock = days
     house.pim.on_request = days.tick
     run = sync(house.url, max_concurrency=workers)
     assert (run.status, contents(run)) == (0, contents(house.whole))
-    assert 2 < tokens_asked(house.pim) <= 1 + refusals(house.pim)
+    assert 1 < tokens_asked(house.pim) <= 1 + refusals(house.pim)
     assert "ERROR" not in run.log
 
 

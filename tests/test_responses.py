@@ -211,7 +211,8 @@ def test_a_body_without_a_message_has_none(body: bytes) -> None:
 def test_any_answer_is_judged(status: int, body: bytes, headers: dict[str, str]) -> None:
     verdict = judged(ASSETS, status, headers, body)
     assert "\n" not in str(verdict)
-    assert verdict is None or isinstance(verdict, Retry | RequestFailed)
+    assert verdict is None or isinstance(verdict, Retry | RequestFailed | Fatal)
+    assert not isinstance(verdict, Fatal) or status == 407  # a proxy that wants a login
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,21 @@ class AkeneoTap(Tap):
         last_resort.daemon = True
         last_resort.start()
 
+    def setup_mapper(self) -> None:
+        """Set up stream maps, which know the fields of all streams.
+
+        The SDK hides the fields of a stream that is not selected, so that a map of it would be refused, and `--test`,
+        which selects all streams, would write empty records of it.
+        """
+        deselected = [stream for stream in self.streams.values() if not stream.selected]
+        for stream in deselected:
+            stream.selected = True
+        try:
+            super().setup_mapper()
+        finally:
+            for stream in deselected:
+                stream.selected = False
+
     @staticmethod
     def read_variable(text: str, types: Collection[str]) -> Any:  # noqa: ANN401  # of any type
         """The value that an environment variable has for a setting of some types."""

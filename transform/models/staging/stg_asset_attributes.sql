@@ -1,0 +1,27 @@
+{# Made by transform/generate.py from the tap's schemas. #}
+{{ akeneo_assets.stage('asset_attributes', {
+    'asset_family_code': 'text',
+    'code': 'text',
+    'labels': 'json',
+    'type': 'text',
+    'value_per_locale': 'boolean',
+    'value_per_channel': 'boolean',
+    'is_required_for_completeness': 'boolean',
+    'is_read_only': 'boolean',
+    'max_characters': 'integer',
+    'is_textarea': 'boolean',
+    'is_rich_text_editor': 'boolean',
+    'validation_rule': 'text',
+    'validation_regexp': 'text',
+    'allowed_extensions': 'texts',
+    'max_file_size': 'text',
+    'media_type': 'text',
+    'prefix': 'text',
+    'suffix': 'text',
+    'decimals_allowed': 'boolean',
+    'min_value': 'text',
+    'max_value': 'text',
+    'reference_entity': 'text',
+    'default_value': 'text',
+    'linked_asset_family_code': 'text'
+}) }}
