@@ -1,4 +1,4 @@
-"""The ready SQL of `docs/values.md`, run on the real Postgres; `tests/sql` holds the same queries, and those for Snowflake."""
+"""The ready SQL of `docs/values.md`, run on the real Postgres; `tests/sql` has the same, and that for Snowflake."""
 
 from __future__ import annotations
 
