@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from tests import forked_target
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -45,28 +47,22 @@ class Database:
         `zone` is that of the target's session, the server's own if None: columns have no time zone, and INSERT
         converts to it.
         """
-        given, pipe = (output, None) if isinstance(output, bytes) else (None, output)
         settings = {
             "sqlalchemy_url": f"postgresql+psycopg://postgres:@/{self.name}?host={self.folder}",
             "default_target_schema": self.schema,
             **config,
         }
-        environment = {
-            name: value for name, value in os.environ.items() if not name.startswith(("TARGET_POSTGRES_", "PGTZ"))
-        }
-        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-            json.dump(settings, file)
-            file.flush()
-            loaded = subprocess.run(  # noqa: S603
-                [TARGET, "--config", file.name],
-                input=given,
-                stdin=pipe,
-                capture_output=True,
-                env={**environment, "PGTZ": zone} if zone else environment,
-                timeout=timeout,
-                check=False,
-            )
-        assert loaded.returncode == 0, loaded.stderr.decode()
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            config_file, log = folder / "config.json", folder / "log"
+            config_file.write_text(json.dumps(settings), "utf-8")
+            log.touch()
+            if isinstance(output, bytes):
+                (folder / "messages").write_bytes(output)
+                status = forked_target.load(config_file, folder / "messages", log, zone, timeout)
+            else:
+                status = _load_pipe(config_file, output, log, zone, timeout)
+            assert status == 0, log.read_text("utf-8")
 
     def query(self, sql: Query) -> list[dict[str, Any]]:
         """The rows that a query gives."""
@@ -74,6 +70,22 @@ class Database:
             host=str(self.folder), user="postgres", dbname=self.name, options=f"-c search_path={self.schema}"
         ) as connection:
             return connection.cursor(row_factory=psycopg.rows.dict_row).execute(sql).fetchall()
+
+
+def _load_pipe(config: Path, pipe: int, log: Path, zone: str | None, timeout: float) -> int:
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("TARGET_POSTGRES_", "PGTZ"))
+    }
+    with log.open("w") as errors:
+        return subprocess.run(  # noqa: S603
+            [TARGET, "--config", config],
+            stdin=pipe,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            env={**environment, "PGTZ": zone} if zone else environment,
+            timeout=timeout,
+            check=False,
+        ).returncode
 
 
 @pytest.fixture(scope="session")

@@ -84,7 +84,7 @@ def test_the_command_prints_the_entry() -> None:
     done = subprocess.run([sys.executable, "-m", "tap_akeneo_assets.meltano"], capture_output=True, check=True)  # ours
     assert b"checkout" not in done.stdout
     plugins = yaml.safe_load(done.stdout)["plugins"]
-    assert [kind[0]["name"] for kind in plugins.values()] == ["tap-akeneo-assets", "target-postgres"]
+    assert [kind[0]["name"] for kind in plugins.values()] == ["tap-akeneo-assets", "target-postgres", "dbt-postgres"]
     assert not plugins["extractors"][0]["pip_url"].startswith("-e")
 
 

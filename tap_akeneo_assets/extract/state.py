@@ -108,12 +108,15 @@ class FamilyProgress:
 
     def add(self, assets: Iterable[Asset]) -> None:
         """Take note of assets that were written."""
+        newest = ""
         for asset in assets:
             self.found = True
-            if asset.updated:
-                timestamp = to_datetime(asset.updated)
-                if self.newest is None or timestamp > self.newest:
-                    self.newest = timestamp
+            # All are in UTC, so the latest is also the greatest text; reading that one is enough.
+            if asset.updated and asset.updated > newest:
+                newest = asset.updated
+        if newest:
+            timestamp = to_datetime(newest)
+            self.newest = max(self.newest or timestamp, timestamp)
 
     def to_state(self) -> dict[str, Any]:
         """What the state keeps of it while listings are open."""

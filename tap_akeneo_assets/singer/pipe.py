@@ -34,6 +34,10 @@ LONGEST_NAP_SECONDS = 0.05
 """Costs less than 0.1 % of a core, and nobody notices such a delay after a signal."""
 
 
+PIECES_PER_PIPE = 4
+"""So that pieces fit in while a STATE's room is kept free, and the reader finds some while the next one is made."""
+
+
 class Pipe:
     """A file that takes whole lines, and may be asked for room.
 
@@ -43,6 +47,9 @@ class Pipe:
         out: the raw file: a write to it may be cut short by a signal.
         sleep: waits for a number of seconds.
         capacity: how large to make a pipe that is smaller, in bytes, if the system lets it.
+
+    Attributes:
+        piece_bytes: how many bytes to write at once.
     """
 
     def __init__(self, out: BinaryIO, sleep: Callable[[float], None] = time.sleep, capacity: int = PIPE_BYTES) -> None:
@@ -52,6 +59,7 @@ class Pipe:
         self._written = 0
         self._unread_writes: deque[tuple[int, int]] = deque()  # where each ends, and its pages
         self._has_been_read = False
+        self.piece_bytes = self._capacity * mmap.PAGESIZE // PIECES_PER_PIPE or sys.maxsize
         if self._capacity and (unread := self._unread()):  # somebody else's, in pages that may hold a byte each
             self._remember(unread, min(unread, self._capacity))
 

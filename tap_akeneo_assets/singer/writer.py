@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 256 * 1024
 """Large enough that a write costs nothing per record, small enough that a target gets its first records soon."""
 
-PIECE_BYTES = 16 * 1024
-"""A quarter of a pipe's usual capacity, so that pieces fit in while a STATE's room is kept free."""
-
 
 def no_time_limit() -> None:
     """Let writing wait for the reader as long as it takes."""
@@ -32,7 +29,7 @@ def no_time_limit() -> None:
 class ChunkWriter(MsgSpecWriter):
     """Writes messages to stdout: records in chunks, anything else at once with the records before it.
 
-    It writes to the file below `sys.stdout`, in small pieces of whole lines. It begins a piece only when the pipe has
+    It writes to the file below `sys.stdout`, in pieces of whole lines. It begins a piece only when the pipe has
     room for it and for the last STATE. So when `check_time` says that the reader is too slow, it drops the rest and can
     still end with that STATE, and nobody ever sees half a line. A single line that is larger than the pipe is begun
     only when the pipe is empty and its reader has begun to read.
@@ -121,7 +118,7 @@ class ChunkWriter(MsgSpecWriter):
         start = 0
         try:
             while start < len(lines):
-                end = _end_of_piece(lines, start)
+                end = _end_of_piece(lines, start, pipe.piece_bytes)
                 pipe.wait_for_room(end - start, spare, self.check_time)
                 pipe.write(lines[start:end])
                 self._ends_with_state = False
@@ -162,8 +159,10 @@ class ChunkWriter(MsgSpecWriter):
         return self._pipe
 
 
-def _end_of_piece(lines: bytes, start: int) -> int:
-    return (lines.rfind(b"\n", start, start + PIECE_BYTES) + 1) or (lines.index(b"\n", start) + 1)
+def _end_of_piece(lines: bytes, start: int, size: int) -> int:
+    if len(lines) - start <= size:
+        return len(lines)
+    return (lines.rfind(b"\n", start, start + size) + 1) or (lines.index(b"\n", start) + 1)
 
 
 def output_lost(error: OSError) -> OutputLost:

@@ -9,10 +9,11 @@ import gc
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import msgspec
-import requests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,11 +25,12 @@ encode = msgspec.json.Encoder().encode
 
 def get(url: str) -> Any:  # noqa: ANN401  # JSON
     """Ask for a page."""
-    if not hasattr(local, "session"):
-        local.session = requests.Session()
-        local.session.trust_env = False
-        local.session.headers.update({"Authorization": "Bearer token", "Accept": "application/json"})
-    return decode(local.session.get(url, timeout=60).content)
+    address = urlsplit(url)
+    if not hasattr(local, "connection"):
+        local.connection = HTTPConnection(address.netloc, timeout=60)
+    path = f"{address.path}?{address.query}" if address.query else address.path
+    local.connection.request("GET", path, headers={"Authorization": "Bearer token", "Accept": "application/json"})
+    return decode(local.connection.getresponse().read())
 
 
 def pages(origin: str, path: str) -> Iterator[list[dict[str, Any]]]:

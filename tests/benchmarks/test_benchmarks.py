@@ -149,6 +149,7 @@ def test_no_latency(tmp_path: Path) -> None:
                     "plain loop, 4 workers": served.plain_loop(WORKERS),
                     "tap, 4 workers": served.tap(),
                     "tap, 1 worker": served.tap(max_concurrency=1),
+                    "tap with values, 4 workers": served.tap((*CORE_STREAMS, "asset_values")),
                     "template's tap": served.template(),
                 }.items()
             },

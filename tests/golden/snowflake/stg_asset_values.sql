@@ -14,8 +14,8 @@ select
     cast(null as varchar) as "MEDIA_FILE_CODE",
     cast(null as varchar) as "MEDIA_URL",
     cast(null as varchar) as "RECORD_CODE",
+    cast(null as array) as "LINKED_ASSET_CODES",
     cast(null as varchar) as "RAW_VALUE",
-    cast(convert_timezone('UTC', cast("ASSET_UPDATED" as timestamp_tz)) as timestamp_ntz) as "ASSET_UPDATED",
-    cast(null as array) as "LINKED_ASSET_CODES"
+    cast(convert_timezone('UTC', cast("ASSET_UPDATED" as timestamp_tz)) as timestamp_ntz) as "ASSET_UPDATED"
 from warehouse.akeneo.asset_values
 where "_SDC_DELETED_AT" is null
