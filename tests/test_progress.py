@@ -26,7 +26,7 @@ from tap_akeneo_assets.sandbox.options import Options
 from tap_akeneo_assets.sandbox.server import serve
 from tap_akeneo_assets.singer.display import LiveLine, LogLines, choose_display
 
-from .support import CREDENTIALS, HurryingTap, collected_log, environment, full_table, select, sync
+from .support import CREDENTIALS, HurryingTap, collected_log, environment, full_table, select, sync, tap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -289,3 +289,13 @@ def test_the_log_writes_to_the_terminal_again_afterwards(lines: int) -> None:
     text = terminal.text()
     assert "between" in text
     assert text.endswith("afterwards\r\n")
+
+
+@pytest.mark.parametrize("content", ["version: [", "version: 7", "version: 1\nhandlers: {x: {class: no.Such}}"])
+def test_a_file_that_configures_no_log_is_named_in_one_line(tmp_path: Path, content: str) -> None:
+    config = tmp_path / "log.yml"
+    config.write_text(content)
+    done = tap("--config=ENV", env={**environment("http://127.0.0.1:9"), "SINGER_SDK_LOG_CONFIG": str(config)})
+    assert done.returncode == 1
+    (line,) = done.stderr.decode().splitlines()
+    assert "LOGLEVEL or the file of SINGER_SDK_LOG_CONFIG: " in line
