@@ -50,6 +50,7 @@ class FamiliesSync:
         self._written: set[str] = set()
         self._is_list_whole = False
         self._has_more = False
+        self._unanswered_names = 0
         self._waiting: deque[Family] = deque()
         self._open: set[FamilySync] = set()
         self._outlooks: dict[str, str] = {}
@@ -64,7 +65,10 @@ class FamiliesSync:
             return
         families = [name for name in named if self._is_ours(name)]
         self._run.families_are_few = len(families) < self._run.settings.max_concurrency
-        for names in by_casefold(families).values():
+        groups = by_casefold(families)
+        self._unanswered_names = len(groups)
+        self._run.progress.all_families_known = not groups
+        for names in groups.values():
             self._tasks.create_task(self._read_named(names))
 
     def keep_progress(self) -> None:
@@ -150,6 +154,7 @@ class FamiliesSync:
             self._run.report.fail("", message, self._streams.asset_families)
             return
         self._is_list_whole = is_whole
+        self._run.progress.all_families_known = True
 
     def _is_ours(self, code: str) -> bool:
         """Whether a family falls to this shard; an item without a code is reported by all of them."""
@@ -181,6 +186,8 @@ class FamiliesSync:
                 )
         with self._run.report.failing(names[0], self._streams.asset_families):
             self._write(items.values(), asset_codes)
+        self._unanswered_names -= 1
+        self._run.progress.all_families_known = not self._unanswered_names
 
     def _fail_unknown(self, name: str) -> None:
         setting = "asset_codes" if name in self._run.settings.asset_codes else "asset_families"
@@ -209,12 +216,15 @@ class FamiliesSync:
         return is_whole
 
     def _start_family(self, family: Family) -> None:
+        self._run.progress.families += 1
         if self._streams.asset_attributes.has_to_be_read:
             needed = self._streams.asset_values.has_to_be_read or self._streams.asset_media_files.has_to_be_read
             self._load_attributes(family, ATTRIBUTES if needed else WHEN_THREADS_ARE_FREE)
         if self._streams.assets.has_to_be_read:
             self._waiting.append(family)
             self._start_waiting()
+        else:
+            self._run.progress.families_done += 1
 
     # Assets
 
@@ -233,7 +243,10 @@ class FamiliesSync:
             self._tasks.create_task(self._read_assets(sync))
 
     async def _read_assets(self, sync: FamilySync) -> None:
+        self._run.progress.reading[sync.code] = None
         await sync.read()
+        del self._run.progress.reading[sync.code]
+        self._run.progress.families_done += 1
         sync.keep_progress()
         self._outlooks[sync.code] = sync.outlook()
         self._open.remove(sync)

@@ -274,6 +274,21 @@ class Bookmarks:
         for code in self._partitions.keys() - set(codes):
             self._remove(code)
 
+    def outlook(self) -> str:
+        """What the next run with this state will read of the assets, in one line."""
+        partitions = self._partitions.values()
+        values = sorted(filter(None, (partition.get("replication_key_value") for partition in partitions)))
+        unfinished = sum("unfinished" in partition for partition in partitions)
+        parts = []
+        if values:
+            bookmarks = "1 bookmark" if len(values) == 1 else f"{len(values)} bookmarks"
+            span = values[0] if values[0] == values[-1] else f"from {values[0]} to {values[-1]}"
+            parts.append(f"the assets changed since their family's bookmark ({bookmarks}: {span})")
+        if unfinished:
+            parts.append(f"the rest of {'1 family' if unfinished == 1 else f'{unfinished} families'}")
+        parts.append("families without a bookmark whole")
+        return f"With this state the next run reads {'; '.join(parts)}."
+
     def _partition(self, code: str) -> dict[str, Any]:
         partition = self._partitions.get(code)
         if partition is None:
