@@ -11,7 +11,7 @@ import pytest
 from tap_akeneo_assets.sandbox import Options, Pim
 from tap_akeneo_assets.sandbox.faults import Faults, damaged, status
 from tap_akeneo_assets.sandbox.server import serve
-from tests.support import HurryingTap, Run, full_table, select, sync
+from tests.support import HurryingTap, Outcome, full_table, select, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,7 @@ class House:
         self.now += timedelta(minutes=1)
         self.pim.save_asset("bags", code, {"title": [{"locale": None, "channel": None, "data": code}]})
 
-    def sync(self, state: dict[str, Any] | None = None, **config: Any) -> Run:  # noqa: ANN401  # settings of any type
+    def sync(self, state: dict[str, Any] | None = None, **config: Any) -> Outcome:  # noqa: ANN401  # settings of any type
         return sync(self.url, state=state, **{"tap_class": HurryingTap, "max_retries": 1, **config})
 
 
@@ -62,7 +62,7 @@ def house_of() -> Iterator[MakeHouse]:
         yield make
 
 
-def codes_of(run: Run) -> list[str]:
+def codes_of(run: Outcome) -> list[str]:
     return sorted(record["code"] for record in run.records["assets"])
 
 
