@@ -16,7 +16,8 @@ from .test_contract import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+    from functools import cache
+from pathlib import Path
 
 PAGE = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
 PACKAGE = ROOT / "tap_akeneo_assets"
@@ -69,6 +70,7 @@ def is_message(text: str) -> bool:
     return len(re.findall(r"[A-Za-z]{2,}", text)) >= WORDS and " " in text.strip() and "\n" not in text
 
 
+@cache
 def messages() -> dict[str, Path]:
     """All texts that could be messages, and where they are."""
     found: dict[str, Path] = {}
@@ -79,6 +81,7 @@ def messages() -> dict[str, Path]:
     return found
 
 
+@cache
 def patterns() -> dict[str, re.Pattern[str]]:
     """By each message in the rows' first cells what a text of the code must hold; `…` is anything."""
     cells = [line.split(" | ")[0] for line in PAGE.splitlines() if line.startswith("| `")]
