@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +17,6 @@ from .test_contract import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from functools import cache
 from pathlib import Path
 
 PAGE = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
