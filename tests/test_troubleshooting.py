@@ -17,7 +17,7 @@ from .test_contract import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-from pathlib import Path
+    from pathlib import Path
 
 PAGE = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
 PACKAGE = ROOT / "tap_akeneo_assets"
