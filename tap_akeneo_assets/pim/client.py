@@ -28,7 +28,7 @@ from tap_akeneo_assets.errors import (
     WrongAnswer,
 )
 from tap_akeneo_assets.pim.auth import Credentials, Grant, Tokens, token_refused
-from tap_akeneo_assets.pim.bodies import CHUNK_BYTES, Bodies, TooLarge, first_part
+from tap_akeneo_assets.pim.bodies import Bodies, TooLarge, chunks_of, first_part
 from tap_akeneo_assets.pim.connections import Connections, Request, Route
 from tap_akeneo_assets.pim.failures import judge_failure
 from tap_akeneo_assets.pim.rate_limit import Clock, RateLimiter
@@ -389,7 +389,7 @@ class Client:
     def _receive(self, reply: Reply, consume: Consume[T]) -> Outcome[T]:
         if is_good(reply.response.status):
             return consume(reply)
-        verdict = self._judge(reply, first_part(reply.response.stream(CHUNK_BYTES)))
+        verdict = self._judge(reply, first_part(chunks_of(reply.response)))
         assert verdict is not None  # noqa: S101  # only a good status can have none
         return verdict
 
@@ -399,7 +399,7 @@ class Client:
         def consume(reply: Reply) -> Outcome[T]:
             response = reply.response
             try:
-                with self._bodies.read(response.stream(CHUNK_BYTES)) as body:
+                with self._bodies.read(chunks_of(response)) as body:
                     elapsed = self._clock.monotonic() - reply.began
                     if verdict := self._judge(reply, body):
                         return verdict
@@ -421,7 +421,7 @@ class Client:
 
             def chunks() -> Iterator[bytes]:
                 nonlocal size
-                for chunk in response.stream(CHUNK_BYTES):
+                for chunk in chunks_of(response):
                     self._check_stop()
                     size += len(chunk)
                     yield chunk
