@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import msgspec
@@ -81,14 +82,15 @@ def needs_attributes(asset: Asset, known: Container[str] = ()) -> bool:
         asset: the asset.
         known: the codes of attributes that are known already.
     """
-    for attribute, values in asset.values.items():
-        if attribute in known:
-            continue
-        for value in values:
-            kind = value.attribute_type
-            if not kind or (kind == "media_link" and not _tells_full_url(value.linked_data or {})):
-                return True
-    return False
+    unknown = [values for attribute, values in asset.values.items() if attribute not in known]
+    kinds = {value.attribute_type for values in unknown for value in values}
+    if None in kinds or "" in kinds:
+        return True
+    return "media_link" in kinds and any(
+        value.attribute_type == "media_link" and not _tells_full_url(value.linked_data or {})
+        for values in unknown
+        for value in values
+    )
 
 
 def _tells_full_url(linked: Mapping[str, Any]) -> bool:
@@ -113,15 +115,26 @@ def value_rows(
         for value in values:
             locale, channel, data = value.locale, value.channel, value.data
             kind = value.attribute_type or (info.type if info else None)
-            key = value_key(attribute, locale, channel)
-            row = ValueRow(family, code, key, attribute, kind, locale, channel)
-            row.raw_value = encode_text(data)
-            row.asset_updated = updated
-            if data is not None and kind in _PARSERS and not _PARSERS[kind](row, data, value, info):
-                unparsed.add((attribute, kind))
+            row = ValueRow(
+                family,
+                code,
+                value_key(attribute, locale, channel),
+                attribute,
+                kind,
+                locale,
+                channel,
+                raw_value=encode_text(data),
+                asset_updated=updated,
+            )
+            if data is not None and kind is not None:
+                parse = _PARSERS.get(kind)
+                if parse is not None and not parse(row, data, value, info):
+                    unparsed.add((attribute, kind))
             yield row
 
 
+# A family has some hundred keys, and each of its assets has the same.
+@lru_cache(maxsize=4096)
 def value_key(attribute: str, locale: str | None, channel: str | None) -> str:
     """`attribute[-locale][-channel]`, as Akeneo's flat files name a column."""
     key = f"{attribute}-{locale}" if locale else attribute
