@@ -110,15 +110,14 @@ def value_rows(
         for value in values:
             data = value.data
             kind = value.attribute_type or (info.type if info else None)
-            frame = _frame(attribute, kind, value.locale, value.channel)
-            typed = frame.parse(data) if frame.parse and data is not None else None
-            after = frame.after
+            before, after, parse, url = _frame(attribute, kind, value.locale, value.channel)
+            typed = parse(data) if parse and data is not None else None
             if typed is None:
-                if frame.parse and data is not None:
+                if parse and data is not None:
                     unparsed.add((attribute, str(kind)))
-            elif frame.url:
-                after = after.replace(_NO_URL, b'"media_url":' + _encode(frame.url(str(typed), value, info)))
-            yield b"".join((start, frame.before, _encode(typed), after, _encode(encode_text(data)), end))
+            elif url:
+                after = after.replace(_NO_URL, b'"media_url":' + _encode(url(str(typed), value, info)))
+            yield b"".join((start, before, _encode(typed), after, _encode(encode_text(data)), end))
 
 
 class _Frame(NamedTuple):
