@@ -168,8 +168,12 @@ class Connection:
         adapter, route, proxies = self._adapter, self._route, dict(self._route.proxies)
         root = requests.PreparedRequest()
         root.url = f"{route.api_url}/"
-        # Declared as the base class of what it is.
-        pool = cast("urllib3.HTTPConnectionPool", adapter.get_connection_with_tls_context(root, route.verify, proxies))
+        try:
+            found = adapter.get_connection_with_tls_context(root, route.verify, proxies)
+        except TypeError:
+            # What `requests` makes of a proxy's address with a login but no host.
+            raise requests.exceptions.InvalidProxyURL from None
+        pool = cast("urllib3.HTTPConnectionPool", found)  # declared as its base class
         adapter.cert_verify(pool, root.url, route.verify, None)  # type: ignore[no-untyped-call]
         # A proxy for plain HTTP has to be told the whole address.
         self._target_start = adapter.request_url(root, proxies).removesuffix("/")

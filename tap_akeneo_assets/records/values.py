@@ -91,35 +91,6 @@ def _tells_full_url(linked: Mapping[str, Any]) -> bool:
     return bool(_text_in(linked, "full_url") or (_text_in(linked, "prefix") and "suffix" in linked))
 
 
-def value_rows(
-    asset: Asset, family: str, attributes: Mapping[str, AttributeInfo] | None, unparsed: set[tuple[str, str]]
-) -> Iterator[ValueRow]:
-    """Make rows of `asset_values`, one for each value of an asset.
-
-    Args:
-        asset: the asset.
-        family: its family's code.
-        attributes: the family's, by code; None where they are not known.
-        unparsed: gets the attribute and type of each value that its type does not admit.
-    """
-    start = _encode({"asset_family_code": family, "asset_code": asset.code})[:-1]
-    end = b"," + _encode({"asset_updated": asset.updated})[1:]
-    known = attributes or {}
-    for attribute, values in asset.values.items():
-        info = known.get(attribute)
-        for value in values:
-            data = value.data
-            kind = value.attribute_type or (info.type if info else None)
-            before, after, parse, url = _frame(attribute, kind, value.locale, value.channel)
-            typed = parse(data) if parse and data is not None else None
-            if typed is None:
-                if parse and data is not None:
-                    unparsed.add((attribute, str(kind)))
-            elif url:
-                after = after.replace(_NO_URL, b'"media_url":' + _encode(url(str(typed), value, info)))
-            yield b"".join((start, before, _encode(typed), after, _encode(encode_text(data)), end))
-
-
 class _Frame(NamedTuple):
     """What the rows of one key have in common.
 
@@ -152,6 +123,39 @@ def _frame(attribute: str, kind: str | None, locale: str | None, channel: str | 
     name = _encode(column) + b":"
     before, after = fields.removesuffix(b"null").rsplit(name + b"null", 1)
     return _Frame(b"," + before + name, after, parse, _URLS.get(kind or ""))
+
+
+def value_rows(
+    asset: Asset, family: str, attributes: Mapping[str, AttributeInfo] | None, unparsed: set[tuple[str, str]]
+) -> Iterator[ValueRow]:
+    """Make rows of `asset_values`, one for each value of an asset.
+
+    Args:
+        asset: the asset.
+        family: its family's code.
+        attributes: the family's, by code; None where they are not known.
+        unparsed: gets the attribute and type of each value that its type does not admit.
+
+    Returns:
+        The rows, each the text of a JSON object with all columns.
+    """
+    start = _encode({"asset_family_code": family, "asset_code": asset.code})[:-1]
+    end = b"," + _encode({"asset_updated": asset.updated})[1:]
+    known = attributes or {}
+    for attribute, values in asset.values.items():
+        info = known.get(attribute)
+        for value in values:
+            data = value.data
+            kind = value.attribute_type or (info.type if info else None)
+            before, after, parse, url = _frame(attribute, kind, value.locale, value.channel)
+            typed = None
+            if parse is None or data is None:
+                pass
+            elif (typed := parse(data)) is None:
+                unparsed.add((attribute, str(kind)))
+            elif url is not None:
+                after = after.replace(_NO_URL, b'"media_url":' + _encode(url(str(typed), value, info)))
+            yield b"".join((start, before, _encode(typed), after, _encode(encode_text(data)), end))
 
 
 def value_key(attribute: str, locale: str | None, channel: str | None) -> str:
