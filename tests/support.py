@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import msgspec
-
 from tap_akeneo_assets.pim.client import Client
 from tap_akeneo_assets.pim.rate_limit import Clock
 from tap_akeneo_assets.records.assets import Asset
@@ -193,7 +191,11 @@ def value_records(
 ) -> list[dict[str, Any]]:
     """The records of `asset_values` that a record of `assets` gives."""
     rows = value_rows(Asset(record), record["asset_family_code"], attributes, unparsed)
-    return [msgspec.structs.asdict(row) for row in rows]
+    return [json.loads(row, parse_float=Decimal, parse_int=_integer) for row in rows]
+
+
+def _integer(digits: str) -> int | Decimal:
+    return Decimal(digits) if digits == "-0" else int(digits)
 
 
 def environment(url: str, **more: str) -> dict[str, str]:

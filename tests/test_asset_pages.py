@@ -85,7 +85,7 @@ def lines(page_assets: Sequence[Asset]) -> list[Any]:
     written = []
     for asset in page_assets:
         asset.belong_to(FAMILY)
-        rows = list(value_rows(asset, FAMILY, None, set()))
+        rows = map(msgspec.Raw, value_rows(asset, FAMILY, None, set()))
         written += [asset.record, *rows, asset.code, asset.updated, needs_attributes(asset)]
     return [json.loads(encoder.encode(line), parse_float=str) for line in written]
 

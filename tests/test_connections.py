@@ -369,6 +369,56 @@ def test_a_proxy_that_refuses_to_connect_is_told_from_the_pim(server: Server, mo
     assert len(server.asked) == 2
 
 
+@pytest.mark.parametrize("proxy", ["http://me:hunter2@", "http://me:hunter2@127.0.0.1:99999", "ftp://127.0.0.1"])
+def test_an_address_that_is_no_proxys_ends_the_run(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.delenv("NO_PROXY")
+    monkeypatch.setenv("https_proxy", proxy)
+    fatal = pytest.raises(Fatal, match="is not the address of a proxy")
+    with client_of("https://pim.invalid") as client, fatal as raised:
+        ask(client, "/a")
+    assert "hunter2" not in str(raised.value)
+
+
+# Proxies
+
+
+def test_tls_through_a_proxy_that_wants_a_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the proxy gets the login, and one tunnel serves all requests."""
+    heads: list[bytes] = []
+
+    def tunnel(listening: socket.socket) -> None:
+        near, _ = listening.accept()
+        while not heads or not heads[0].endswith(b"\r\n\r\n"):
+            heads[:] = [b"".join([*heads, near.recv(1)])]
+        host, port = heads[0].split()[1].decode().split(":")
+        with near, socket.create_connection((host, int(port))) as far:
+            near.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            there, back = (threading.Thread(target=copy, args=ends) for ends in ((near, far), (far, near)))
+            there.start()
+            back.start()
+            there.join()
+            back.join()
+
+    def copy(source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while piece := source.recv(65_536):
+                sink.sendall(piece)
+            sink.shutdown(socket.SHUT_WR)
+
+    monkeypatch.delenv("NO_PROXY")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(CERTIFICATE))
+    with running_server(tls=True) as server, socket.create_server(("127.0.0.1", 0)) as listening:
+        monkeypatch.setenv("https_proxy", f"http://me:pa%20ss@127.0.0.1:{listening.getsockname()[1]}")
+        with ThreadPoolExecutor(1) as pool:
+            tunnelling = pool.submit(tunnel, listening)
+            with client_of(server.url) as client:
+                assert [ask(client, path) for path in ("/a", "/b")] == [{"path": "/a"}, {"path": "/b"}]
+            tunnelling.result(timeout=30)
+    assert heads[0].startswith(b"CONNECT 127.0.0.1:")
+    assert b"Proxy-Authorization: Basic bWU6cGEgc3M=\r\n" in heads[0]
+    assert len(server.connections) == 1
+
+
 # Memory
 
 

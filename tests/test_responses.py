@@ -269,10 +269,20 @@ def caused_by(*causes: Exception) -> requests.ConnectionError:
     return requests.ConnectionError(urllib3.exceptions.ProtocolError("Connection aborted.", causes[0]))
 
 
+def unconnected(cause: OSError) -> urllib3.exceptions.MaxRetryError:
+    """What `urllib3` makes of a connection that could not be made."""
+    pool = urllib3.HTTPSConnectionPool("pim.example")
+    error = urllib3.exceptions.NewConnectionError(urllib3.connection.HTTPSConnection("pim.example"), "Failed")
+    error.__cause__ = cause
+    return urllib3.exceptions.MaxRetryError(pool, "/api", error)
+
+
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (requests.ConnectTimeout(), "no connection in time"),
+        (caused_by(urllib3.exceptions.ConnectTimeoutError()), "no connection in time"),
+        (unconnected(OSError(113, "No route to host")), "no connection (No route to host)"),
+        (unconnected(ConnectionRefusedError(111, "Connection refused")), "connection refused"),
         (requests.ReadTimeout(urllib3.exceptions.TimeoutError()), "no answer in time"),
         (caused_by(TimeoutError()), "no answer in time"),
         (caused_by(ConnectionRefusedError(111, "Connection refused")), "connection refused"),

@@ -59,7 +59,12 @@ class Bodies:
                 if size > LARGE_BODY_BYTES and not is_large:
                     self._wait_for_room()
                     is_large = True
-                buffer.write(chunk)
+                if buffer.tell():
+                    buffer.write(chunk)
+                else:
+                    # Most bodies come in one chunk: this takes no copy of it.
+                    buffer = io.BytesIO(chunk)
+                    buffer.seek(0, io.SEEK_END)
             # Unlike joined chunks, this is no second copy.
             yield buffer.getvalue()
         finally:
@@ -69,6 +74,15 @@ class Bodies:
     def _wait_for_room(self) -> None:
         while not self._large.acquire(timeout=TICK_SECONDS):
             self._check()
+
+
+def chunks_of(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+    """A body in chunks, decompressed."""
+    size = CHUNK_BYTES
+    if response.length_remaining and "Content-Encoding" not in response.headers:
+        # A chunk that is shorter than what was asked for costs `urllib3` a copy and another read.
+        size = min(size, response.length_remaining)
+    return response.stream(size)
 
 
 def first_part(chunks: Iterable[bytes]) -> bytes:

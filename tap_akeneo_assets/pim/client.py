@@ -14,9 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
-import requests
 import urllib3
-from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies
 
 from tap_akeneo_assets.errors import (
@@ -30,8 +28,8 @@ from tap_akeneo_assets.errors import (
     WrongAnswer,
 )
 from tap_akeneo_assets.pim.auth import Credentials, Grant, Tokens, token_refused
-from tap_akeneo_assets.pim.bodies import CHUNK_BYTES, Bodies, TooLarge, first_part
-from tap_akeneo_assets.pim.connections import Connections
+from tap_akeneo_assets.pim.bodies import Bodies, TooLarge, chunks_of, first_part
+from tap_akeneo_assets.pim.connections import Connections, Request, Route
 from tap_akeneo_assets.pim.failures import judge_failure
 from tap_akeneo_assets.pim.rate_limit import Clock, RateLimiter
 from tap_akeneo_assets.pim.redaction import Redactor
@@ -91,9 +89,25 @@ class Answer(NamedTuple, Generic[T]):
         return self.date and self.date - timedelta(seconds=math.ceil(self.elapsed) + 1)
 
 
+class Reply(NamedTuple):
+    """What came for a request, its body still to be read.
+
+    Attributes:
+        request_info: the request, as messages name it.
+        request: the request, as it was sent.
+        began: when it was sent, by the client's clock.
+        response: its answer.
+    """
+
+    request_info: RequestInfo
+    request: Request
+    began: float
+    response: urllib3.BaseHTTPResponse
+
+
 Outcome: TypeAlias = Answer[T] | Retry | AkeneoError
-# Makes an answer of a response of good status; the number is when the request was sent, by the client's clock.
-Consume: TypeAlias = "Callable[[RequestInfo, requests.Response, float], Outcome[T]]"
+# Makes an answer of a reply of good status.
+Consume: TypeAlias = "Callable[[Reply], Outcome[T]]"
 
 
 class Client:
@@ -143,7 +157,6 @@ class Client:
         self.redactor.add(*credentials.secrets)
         self._credentials = credentials
         self._user_agent = user_agent
-        self._timeout = request_timeout_seconds
         self._max_retries = max_retries
         self._stop = stop or threading.Event()
         self._clock = clock or Clock(self._stop)
@@ -151,11 +164,11 @@ class Client:
         self.progress = Progress(self._clock.monotonic)
         self._rate_limiter = RateLimiter(self._clock, max_requests_per_second)
         self._tokens = Tokens(credentials, self._ask_for_token, self._clock.monotonic)
-        self._connections = Connections(self._stop)
         self._bodies = Bodies(self._check_stop)
-        self._proxies: dict[str, str] = get_environ_proxies(self.api_url, no_proxy=None)
-        self.redactor.add(*(password for url in self._proxies.values() if (password := urlsplit(url).password)))
-        self._verify: bool | str = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+        proxies: dict[str, str] = get_environ_proxies(self.api_url, no_proxy=None)
+        self.redactor.add(*(password for url in proxies.values() if (password := urlsplit(url).password)))
+        verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+        self._connections = Connections(self._stop, Route(self.api_url, request_timeout_seconds, verify, proxies))
         self._unencrypted = self.api_url.startswith("http://") and not is_loopback(self.api_url)
         # It warns of odd headers, which harm nothing, with a traceback.
         logging.getLogger("urllib3.connection").addFilter(_is_no_warning)
@@ -224,7 +237,7 @@ class Client:
         """
         request_info = RequestInfo("GET", self.api_url, REST_ROOT + path)
         try:
-            outcome = self._try_with_token(request_info, request_info.url, [], self._reading(read))
+            outcome = self._try_with_token(request_info, "", [], self._reading(read))
         except Fatal:
             return None
         return outcome.data if isinstance(outcome, Answer) else None
@@ -250,13 +263,12 @@ class Client:
 
     def _get(self, path: str, query: str, consume: Consume[T]) -> Answer[T]:
         request_info = RequestInfo("GET", self.api_url, REST_ROOT + path)
-        url = f"{request_info.url}?{query}" if query else request_info.url
         refused: list[str] = []
 
         def attempt() -> Outcome[T]:
-            outcome = self._try_with_token(request_info, url, refused, consume)
+            outcome = self._try_with_token(request_info, query, refused, consume)
             if isinstance(outcome, Denied) and len(refused) == 1 and self._tokens.token(refused[0]) != refused[0]:
-                outcome = self._try_with_token(request_info, url, refused, consume)
+                outcome = self._try_with_token(request_info, query, refused, consume)
             if not isinstance(outcome, Denied) or len(refused) < min(MAX_DENIALS, self._max_retries + 1):
                 return outcome
             line = token_refused(self._credentials, outcome.message, outcome.refuser)
@@ -281,7 +293,7 @@ class Client:
 
         def attempt() -> Outcome[Grant | None]:
             outcome = self._try(
-                request_info, lambda: self._request("POST", request_info.url, headers, body), self._reading(Grant.parse)
+                request_info, lambda: self._request(request_info, headers, body=body), self._reading(Grant.parse)
             )
             return Retry("200 without a token in it") if isinstance(outcome, Answer) and not outcome.data else outcome
 
@@ -333,9 +345,7 @@ class Client:
     def _is_alive(self) -> bool:
         """Whether the PIM answers at all. Its list of endpoints needs no token; a refusal of it is an answer too."""
         request_info = RequestInfo("GET", self.api_url, REST_ROOT)
-        outcome = self._try(
-            request_info, lambda: self._request("GET", request_info.url, JSON_HEADERS), self._reading(len)
-        )
+        outcome = self._try(request_info, lambda: self._request(request_info, JSON_HEADERS), self._reading(len))
         if isinstance(outcome, Retry | Fatal) and not isinstance(outcome, Denied):
             return False
         with self._lock:
@@ -345,19 +355,19 @@ class Client:
     def _takes_token(self) -> bool:
         """Whether the token is good for something else than what has just been refused."""
         families = RequestInfo("GET", self.api_url, f"{REST_ROOT}/asset-families")
-        return not isinstance(self._try_with_token(families, families.url, [], self._reading(len)), Denied)
+        return not isinstance(self._try_with_token(families, "", [], self._reading(len)), Denied)
 
     def _try_with_token(
-        self, request_info: RequestInfo, url: str, refused: list[str], consume: Consume[T]
+        self, request_info: RequestInfo, query: str, refused: list[str], consume: Consume[T]
     ) -> Outcome[T]:
         """Try once; `refused` are the tokens refused in a row so far, and then those after this try."""
         token = ""
 
-        def prepare() -> requests.PreparedRequest:
+        def prepare() -> Request:
             nonlocal token
             token = self._tokens.token(refused[-1] if refused else None)
             headers = {"Authorization": f"Bearer {token}", **(MEDIA_HEADERS if request_info.is_media else JSON_HEADERS)}
-            return self._request("GET", url, headers)
+            return self._request(request_info, headers, query)
 
         outcome = self._try(request_info, prepare, consume)
         if isinstance(outcome, Denied):
@@ -366,9 +376,7 @@ class Client:
             refused.clear()
         return outcome
 
-    def _try(
-        self, request_info: RequestInfo, prepare: Callable[[], requests.PreparedRequest], consume: Consume[T]
-    ) -> Outcome[T]:
+    def _try(self, request_info: RequestInfo, prepare: Callable[[], Request], consume: Consume[T]) -> Outcome[T]:
         """Send once, when it is one's turn; only then is the request prepared, so that its token is fresh."""
         self._rate_limiter.enter()
         self._warn_if_unencrypted()
@@ -376,14 +384,9 @@ class Client:
         self.progress.sent(request_info.api_path)
         began = self._clock.monotonic()
         try:
-            with (
-                self._connections.lend() as loan,
-                loan.adapter.send(
-                    request, stream=True, timeout=self._timeout, verify=self._verify, proxies=self._proxies
-                ) as response,
-            ):
+            with self._connections.lend() as loan, loan.connection.exchange(request) as response:
                 self._answered = True
-                outcome = self._receive(request_info, response, began, consume)
+                outcome = self._receive(Reply(request_info, request, began, response), consume)
                 if isinstance(outcome, Answer):
                     self.progress.answered(request_info.api_path, outcome.size)
                 # Whatever else was wrong with an answer, another connection costs little.
@@ -392,27 +395,26 @@ class Client:
         except (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException) as error:
             return judge_failure(request_info, error, answered=self._answered)
 
-    def _receive(
-        self, request_info: RequestInfo, response: requests.Response, began: float, consume: Consume[T]
-    ) -> Outcome[T]:
-        if is_good(response.status_code):
-            return consume(request_info, response, began)
-        verdict = self._judge(request_info, response, first_part(response.iter_content(CHUNK_BYTES)))
+    def _receive(self, reply: Reply, consume: Consume[T]) -> Outcome[T]:
+        if is_good(reply.response.status):
+            return consume(reply)
+        verdict = self._judge(reply, first_part(chunks_of(reply.response)))
         assert verdict is not None  # noqa: S101  # only a good status can have none
         return verdict
 
     def _reading(self, read: Callable[[bytes], T]) -> Consume[T]:
         """Read a whole body."""
 
-        def consume(request_info: RequestInfo, response: requests.Response, began: float) -> Outcome[T]:
+        def consume(reply: Reply) -> Outcome[T]:
+            response = reply.response
             try:
-                with self._bodies.read(response.iter_content(CHUNK_BYTES)) as body:
-                    elapsed = self._clock.monotonic() - began
-                    if verdict := self._judge(request_info, response, body):
+                with self._bodies.read(chunks_of(response)) as body:
+                    elapsed = self._clock.monotonic() - reply.began
+                    if verdict := self._judge(reply, body):
                         return verdict
-                    return _answer(read(_without_token(response, body)), len(body), response, elapsed)
+                    return _answer(read(_without_token(reply.request, body)), len(body), response, elapsed)
             except TooLarge:
-                return DamagedPage(f"{request_info}: the answer is larger than 256 MB.", status=response.status_code)
+                return DamagedPage(f"{reply.request_info}: the answer is larger than 256 MB.", status=response.status)
             except NotJson as error:
                 return Retry(f"200 with a body that is not JSON ({error})")
             except WrongAnswer as error:
@@ -423,12 +425,12 @@ class Client:
     def _saving(self, save: Callable[[Mapping[str, str], Iterator[bytes]], T]) -> Consume[T]:
         """Hand a body on in pieces, as they come."""
 
-        def consume(_: RequestInfo, response: requests.Response, began: float) -> Outcome[T]:
-            size = 0
+        def consume(reply: Reply) -> Outcome[T]:
+            response, size = reply.response, 0
 
             def chunks() -> Iterator[bytes]:
                 nonlocal size
-                for chunk in response.iter_content(CHUNK_BYTES):
+                for chunk in chunks_of(response):
                     self._check_stop()
                     size += len(chunk)
                     yield chunk
@@ -437,28 +439,24 @@ class Client:
                 data = save(response.headers, chunks())
             except NotTheFile as error:
                 return Retry(str(error))
-            return _answer(data, size, response, self._clock.monotonic() - began)
+            return _answer(data, size, response, self._clock.monotonic() - reply.began)
 
         return consume
 
-    def _judge(self, request_info: RequestInfo, response: requests.Response, body: bytes) -> Retry | AkeneoError | None:
+    def _judge(self, reply: Reply, body: bytes) -> Retry | AkeneoError | None:
+        response, now = reply.response, datetime.now(UTC)
         return judge_answer(
-            request_info, response.status_code, response.headers, body, now=datetime.now(UTC), clean=self.redactor.clean
+            reply.request_info, response.status, response.headers, body, now=now, clean=self.redactor.clean
         )
 
     def _check_stop(self) -> None:
         self._clock.wait(0)
 
     def _request(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None
-    ) -> requests.PreparedRequest:
-        # By hand, since `prepare()` would rewrite what is encoded (`%2E%2E` to `..`) and costs as much as sending.
-        request = requests.PreparedRequest()
-        request.method, request.url, request.body = method, url, body
-        request.headers = CaseInsensitiveDict({"User-Agent": self._user_agent, **headers})
-        if body is not None:
-            request.headers["Content-Length"] = str(len(body))
-        return request
+        self, request_info: RequestInfo, headers: Mapping[str, str], query: str = "", *, body: bytes | None = None
+    ) -> Request:
+        target = f"{request_info.api_path}?{query}" if query else request_info.api_path
+        return Request(request_info.method, target, {"User-Agent": self._user_agent, **headers}, body)
 
     def _warn_if_unencrypted(self) -> None:
         if self._unencrypted:
@@ -476,11 +474,11 @@ def _is_no_warning(record: logging.LogRecord) -> bool:
     return record.levelno < logging.WARNING
 
 
-def _answer(data: T, size: int, response: requests.Response, elapsed: float) -> Answer[T]:
+def _answer(data: T, size: int, response: urllib3.BaseHTTPResponse, elapsed: float) -> Answer[T]:
     return Answer(data, size, http_date(response.headers.get("Date", "")), elapsed)
 
 
-def _without_token(response: requests.Response, body: bytes) -> bytes:
+def _without_token(request: Request, body: bytes) -> bytes:
     """A body that does not repeat the request's token, so that neither a record nor a link in the state hands it on."""
-    echo = response.request.headers.get("Authorization", "").removeprefix("Bearer ").encode()
+    echo = request.headers.get("Authorization", "").removeprefix("Bearer ").encode()
     return body if len(echo) < MIN_ECHO_CHARACTERS or echo not in body else body.replace(echo, b"***")

@@ -3,6 +3,9 @@
 `http.client` skips interim answers of status 100 alone, and takes whatever comes next on a connection for the answer to
 the next request. Here all interim answers are skipped (RFC 9110, 15.2), a connection is lent to one request at a time,
 and it is used again only if nothing unexpected happened on it. A read ends when the run does, or when too little comes.
+
+`requests` knows which way leads to the PIM: through which proxy, trusting which certificates. It is asked once per
+connection. The requests themselves go to `urllib3`, since `requests` would double their cost.
 """
 
 from __future__ import annotations
@@ -16,14 +19,16 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 
 from tap_akeneo_assets.errors import Stopped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from _typeshed import WriteableBuffer
 
@@ -39,24 +44,59 @@ SWITCHING_PROTOCOLS = 101
 BUFFER_BYTES = 64 * 1024
 
 
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How to reach the PIM.
+
+    Attributes:
+        api_url: its address, normalised.
+        timeout: seconds, for connecting and for each kilobyte of an answer.
+        verify: the file or folder of the certificates to trust; True for those that come with `requests`.
+        proxies: addresses of proxies, as `requests` takes them.
+    """
+
+    api_url: str
+    timeout: float
+    verify: str | bool
+    proxies: Mapping[str, str]
+
+
+class Request(NamedTuple):
+    """A request to send.
+
+    Attributes:
+        method: such as `GET`.
+        target: what follows `api_url` in its address, percent-encoded.
+        headers: all but `Host` and those that describe the body.
+        body: its body, if it has one.
+    """
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes | None = None
+
+
 class Connections:
     """Connections to one server, each lent to one request at a time.
 
     Args:
         stop: set when the run is to end; whoever waits for an answer then raises `Stopped`.
+        route: how to reach the server.
     """
 
-    def __init__(self, stop: threading.Event) -> None:
+    def __init__(self, stop: threading.Event, route: Route) -> None:
         self._stop = stop
+        self._route = route
         self._lock = threading.Lock()
-        self._idle: list[_Adapter] = []
+        self._idle: list[Connection] = []
 
     @contextmanager
     def lend(self) -> Iterator[Loan]:
         """A connection for the block; it is closed after it unless the block sets `reusable`."""
         with self._lock:
-            adapter = self._idle.pop() if self._idle else _Adapter(self._stop)
-        loan = Loan(adapter)
+            connection = self._idle.pop() if self._idle else Connection(self._stop, self._route)
+        loan = Loan(connection)
         try:
             yield loan
         except BaseException:
@@ -65,16 +105,16 @@ class Connections:
         finally:
             if loan.reusable:
                 with self._lock:
-                    self._idle.append(adapter)
+                    self._idle.append(connection)
             else:
-                adapter.close()
+                connection.close()
 
     def close(self) -> None:
         """Close the connections that are not lent."""
         with self._lock:
             idle, self._idle = self._idle, []
-        for adapter in idle:
-            adapter.close()
+        for connection in idle:
+            connection.close()
 
 
 @dataclass(slots=True)
@@ -82,16 +122,70 @@ class Loan:
     """A connection that is lent.
 
     Attributes:
-        adapter: sends a request over it.
+        connection: sends a request.
         reusable: the answer was read to its end and is the one that was due.
     """
 
-    adapter: HTTPAdapter
+    connection: Connection
     reusable: bool = False
 
 
+class Connection:
+    """One connection, made when it is first used; its answers are `_Response`s."""
+
+    def __init__(self, stop: threading.Event, route: Route) -> None:
+        self._route = route
+        self._adapter = _Adapter(stop)
+        self._pool: urllib3.HTTPConnectionPool | None = None
+        self._target_start = ""
+        self._timeout = urllib3.Timeout(connect=route.timeout, read=route.timeout)
+
+    def exchange(self, request: Request) -> urllib3.BaseHTTPResponse:
+        """Send a request.
+
+        Returns:
+            Its answer; the body is still to be read.
+
+        Raises:
+            OSError, urllib3.exceptions.HTTPError, http.client.HTTPException: there is none, see `judge_failure`.
+            Stopped: the run is ending.
+        """
+        pool = self._pool = self._pool or self._pool_of_one()
+        return pool.urlopen(
+            request.method,
+            self._target_start + request.target,
+            request.body,
+            request.headers,
+            retries=self._adapter.max_retries,
+            redirect=False,
+            assert_same_host=False,
+            timeout=self._timeout,
+            preload_content=False,
+        )
+
+    def _pool_of_one(self) -> urllib3.HTTPConnectionPool:
+        """What `requests` would send by."""
+        adapter, route, proxies = self._adapter, self._route, dict(self._route.proxies)
+        root = requests.PreparedRequest()
+        root.url = f"{route.api_url}/"
+        try:
+            found = adapter.get_connection_with_tls_context(root, route.verify, proxies)
+        except TypeError:
+            # What `requests` makes of a proxy's address with a login but no host.
+            raise requests.exceptions.InvalidProxyURL from None
+        pool = cast("urllib3.HTTPConnectionPool", found)  # declared as its base class
+        adapter.cert_verify(pool, root.url, route.verify, None)  # type: ignore[no-untyped-call]
+        # A proxy for plain HTTP has to be told the whole address.
+        self._target_start = adapter.request_url(root, proxies).removesuffix("/")
+        return pool
+
+    def close(self) -> None:
+        """Close it; it would be made again."""
+        self._adapter.close()
+
+
 class _Adapter(HTTPAdapter):
-    """Sends requests over one connection, whose answers are `_Response`s."""
+    """Makes connections whose answers are `_Response`s."""
 
     def __init__(self, stop: threading.Event) -> None:
         self._stop = stop

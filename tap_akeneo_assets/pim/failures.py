@@ -23,7 +23,7 @@ _UNUSABLE_PROXY = (
     "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY in the environment is not the address of a proxy that is supported."
 )
 _FAILURES: tuple[tuple[type[BaseException], str], ...] = (
-    (requests.exceptions.ConnectTimeout, "no connection in time"),
+    (urllib3.exceptions.ConnectTimeoutError, "no connection in time"),
     (urllib3.exceptions.DecodeError, "a body that cannot be decompressed"),
     (ConnectionRefusedError, "connection refused"),
     (TimeoutError, "no answer in time"),
@@ -36,7 +36,7 @@ _PROXY_ERRORS = (requests.exceptions.ProxyError, urllib3.exceptions.ProxyError)
 _WRONG_PROXIES = (
     requests.exceptions.InvalidURL,
     requests.exceptions.InvalidSchema,
-    urllib3.exceptions.URLSchemeUnknown,
+    urllib3.exceptions.LocationValueError,
     urllib3.exceptions.ProxySchemeUnsupported,
 )
 # OpenSSL's names for what it makes of an answer in plain HTTP.
@@ -70,7 +70,8 @@ def judge_failure(request_info: RequestInfo, error: Exception, *, answered: bool
     Returns:
         What to do about it. No text of the exception is quoted: it may hold queries or a proxy's password.
     """
-    causes = list(_causes(error))
+    # The last calls itself a timeout, whatever it was that kept a connection from being made.
+    causes = [cause for cause in _causes(error) if not isinstance(cause, urllib3.exceptions.NewConnectionError)]
     if any(isinstance(cause, _WRONG_PROXIES) for cause in causes):
         return Fatal(_UNUSABLE_PROXY)
     by_proxy = any(isinstance(cause, _PROXY_ERRORS) for cause in causes)

@@ -30,7 +30,7 @@ _BRACKETS = b"[]{}"
 _ALL_BUT_BRACKETS = bytes(set(range(256)) - set(_BRACKETS))
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
-_encoder = msgspec.json.Encoder(decimal_format="number")
+_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class _OddNumber(Exception):
@@ -73,7 +73,7 @@ def decode(body: bytes) -> tuple[Any, list[str]]:
 
 def encode_text(value: object) -> str:
     """The JSON text of a value that `decode` gave: compact, with all digits."""
-    return _encoder.encode(value).decode()
+    return _encode(value).decode()
 
 
 def _decimal(digits: str) -> Decimal:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import msgspec
@@ -30,27 +31,23 @@ _SURE_DIGITS = 4_000
 _MEDIA_SITES = {"youtube": "https://youtube.com/watch?v=", "vimeo": "https://vimeo.com/"}
 
 
-class ValueRow(msgspec.Struct, gc=False):
-    """A record of `asset_values`."""
+# A record of `asset_values`, as its JSON text: there are so many that no object is made of each.
+ValueRow: TypeAlias = bytes
+# A value's type fills one of these, and that of media `media_url` besides.
+_TYPED_COLUMNS = (
+    "text_value",
+    "number_value",
+    "boolean_value",
+    "date_value",
+    "option_codes",
+    "media_file_code",
+    "media_url",
+    "record_code",
+    "linked_asset_codes",
+)
+_NO_URL = b'"media_url":null'
 
-    asset_family_code: str
-    asset_code: str
-    value_key: str
-    attribute_code: str
-    attribute_type: str | None
-    locale: str | None
-    channel: str | None
-    text_value: str | None = None
-    number_value: int | Decimal | None = None
-    boolean_value: bool | None = None
-    date_value: str | None = None
-    option_codes: list[str] | None = None
-    media_file_code: str | None = None
-    media_url: str | None = None
-    record_code: str | None = None
-    linked_asset_codes: list[str] | None = None
-    raw_value: str | None = None
-    asset_updated: str | None = None
+_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class AttributeInfo(NamedTuple):
@@ -60,9 +57,6 @@ class AttributeInfo(NamedTuple):
     prefix: str | None = None
     suffix: str | None = None
     media_type: str | None = None
-
-
-_Parse: TypeAlias = Callable[[ValueRow, Any, Value, AttributeInfo | None], bool]
 
 
 def attribute_info(attribute: Mapping[str, Any]) -> AttributeInfo:
@@ -81,19 +75,54 @@ def needs_attributes(asset: Asset, known: Container[str] = ()) -> bool:
         asset: the asset.
         known: the codes of attributes that are known already.
     """
-    for attribute, values in asset.values.items():
-        if attribute in known:
-            continue
-        for value in values:
-            kind = value.attribute_type
-            if not kind or (kind == "media_link" and not _tells_full_url(value.linked_data or {})):
-                return True
-    return False
+    unknown = [values for attribute, values in asset.values.items() if attribute not in known]
+    kinds = {value.attribute_type for values in unknown for value in values}
+    if None in kinds or "" in kinds:
+        return True
+    return "media_link" in kinds and any(
+        value.attribute_type == "media_link" and not _tells_full_url(value.linked_data or {})
+        for values in unknown
+        for value in values
+    )
 
 
 def _tells_full_url(linked: Mapping[str, Any]) -> bool:
     """Whether `linked_data` is enough: without a prefix, the attribute's `media_type` decides."""
     return bool(_text_in(linked, "full_url") or (_text_in(linked, "prefix") and "suffix" in linked))
+
+
+class _Frame(NamedTuple):
+    """What the rows of one key have in common.
+
+    Attributes:
+        before: their text from `value_key` up to the value of the typed column.
+        after: their text from there up to the value of `raw_value`.
+        parse: types a value's data for this column; None for a type that has none.
+        url: gives the value of `media_url`; None for a type that has none.
+    """
+
+    before: bytes
+    after: bytes
+    parse: _Parse | None
+    url: _Url | None
+
+
+# A family has some hundred keys, and each of its assets has the same.
+@lru_cache(maxsize=4096)
+def _frame(attribute: str, kind: str | None, locale: str | None, channel: str | None) -> _Frame:
+    column, parse = _TYPES.get(kind or "", (_TYPED_COLUMNS[0], None))
+    key = value_key(attribute, locale, channel)
+    place = {
+        "value_key": key,
+        "attribute_code": attribute,
+        "attribute_type": kind,
+        "locale": locale,
+        "channel": channel,
+    }
+    fields = _encode({**place, **dict.fromkeys(_TYPED_COLUMNS), "raw_value": None})[1:-1]
+    name = _encode(column) + b":"
+    before, after = fields.removesuffix(b"null").rsplit(name + b"null", 1)
+    return _Frame(b"," + before + name, after, parse, _URLS.get(kind or ""))
 
 
 def value_rows(
@@ -106,20 +135,27 @@ def value_rows(
         family: its family's code.
         attributes: the family's, by code; None where they are not known.
         unparsed: gets the attribute and type of each value that its type does not admit.
+
+    Returns:
+        The rows, each the text of a JSON object with all columns.
     """
-    code, updated, known = asset.code, asset.updated, attributes or {}
+    start = _encode({"asset_family_code": family, "asset_code": asset.code})[:-1]
+    end = b"," + _encode({"asset_updated": asset.updated})[1:]
+    known = attributes or {}
     for attribute, values in asset.values.items():
         info = known.get(attribute)
         for value in values:
-            locale, channel, data = value.locale, value.channel, value.data
+            data = value.data
             kind = value.attribute_type or (info.type if info else None)
-            key = value_key(attribute, locale, channel)
-            row = ValueRow(family, code, key, attribute, kind, locale, channel)
-            row.raw_value = encode_text(data)
-            row.asset_updated = updated
-            if data is not None and kind in _PARSERS and not _PARSERS[kind](row, data, value, info):
-                unparsed.add((attribute, kind))
-            yield row
+            before, after, parse, url = _frame(attribute, kind, value.locale, value.channel)
+            typed = None
+            if parse is None or data is None:
+                pass
+            elif (typed := parse(data)) is None:
+                unparsed.add((attribute, str(kind)))
+            elif url is not None:
+                after = after.replace(_NO_URL, b'"media_url":' + _encode(url(str(typed), value, info)))
+            yield b"".join((start, before, _encode(typed), after, _encode(encode_text(data)), end))
 
 
 def value_key(attribute: str, locale: str | None, channel: str | None) -> str:
@@ -180,17 +216,11 @@ def thin_out(
     return {attribute: entries for attribute, entries in thinned.items() if entries}
 
 
-def _text(row: ValueRow, data: object, _value: Value, _info: AttributeInfo | None) -> bool:
-    row.text_value = text = as_text(data)
-    return text is not None
-
-
-def _number(row: ValueRow, data: object, _value: Value, _info: AttributeInfo | None) -> bool:
+def _number(data: object) -> int | Decimal | None:
     number = as_number(data) if type(data) is not str or len(data) <= _LONGEST_NUMBER else None
     if type(number) is Decimal and (abs(number.adjusted()) > _SURE_DIGITS or len(str(data)) > _SURE_DIGITS):
-        number = _bearable(number)
-    row.number_value = number
-    return number is not None
+        return _bearable(number)
+    return number
 
 
 def _bearable(number: Decimal) -> Decimal | None:
@@ -202,48 +232,21 @@ def _bearable(number: Decimal) -> Decimal | None:
     return Decimal(f"{number}.0") if exponent == 0 and number.adjusted() >= MAX_DIGITS else number
 
 
-def _boolean(row: ValueRow, data: object, _value: Value, _info: AttributeInfo | None) -> bool:
-    if type(data) is not bool:
-        return False
-    row.boolean_value = data
-    return True
+def _boolean(data: object) -> bool | None:
+    return data if type(data) is bool else None
 
 
-def _date(row: ValueRow, data: object, _value: Value, _info: AttributeInfo | None) -> bool:
-    row.date_value = date = to_timestamp(data, with_offset=True) if type(data) is str else None
-    return date is not None
+def _date(data: object) -> str | None:
+    return to_timestamp(data, with_offset=True) if type(data) is str else None
 
 
-def _options(row: ValueRow, data: object, _value: Value, _info: AttributeInfo | None) -> bool:
-    row.option_codes = codes = as_codes(data)
-    return codes is not None
+def _share_url(_code: str, value: Value, _info: AttributeInfo | None) -> str | None:
+    return _text_in(_object_in(value.links, "share_link"), "href")
 
 
-def _record(row: ValueRow, data: object, _value: Value, _info: AttributeInfo | None) -> bool:
-    row.record_code = code = as_text(data)
-    return code is not None
-
-
-def _links(row: ValueRow, data: object, _value: Value, _info: AttributeInfo | None) -> bool:
-    row.linked_asset_codes = codes = as_codes(data)
-    return codes is not None
-
-
-def _media_file(row: ValueRow, data: object, value: Value, _info: AttributeInfo | None) -> bool:
-    row.media_file_code = code = as_text(data)
-    if code is None:
-        return False
-    row.media_url = _text_in(_object_in(value.links, "share_link"), "href")
-    return True
-
-
-def _media_link(row: ValueRow, data: object, value: Value, info: AttributeInfo | None) -> bool:
-    row.text_value = text = as_text(data)
-    if text is None:
-        return False
+def _link_url(text: str, value: Value, info: AttributeInfo | None) -> str | None:
     linked = value.linked_data or {}
-    row.media_url = _text_in(linked, "full_url") or _full_url(text, linked, info)
-    return True
+    return _text_in(linked, "full_url") or _full_url(text, linked, info)
 
 
 def _full_url(text: str, linked: Mapping[str, Any], info: AttributeInfo | None) -> str | None:
@@ -266,17 +269,21 @@ def _text_in(value: object, name: str) -> str | None:
     return text if type(text) is str and text else None
 
 
-_PARSERS: dict[str, _Parse] = {
-    "text": _text,
-    "number": _number,
-    "boolean": _boolean,
-    "date": _date,
-    "single_option": _options,
-    "multiple_options": _options,
-    "auto_tagging": _options,
-    "media_file": _media_file,
-    "media_link": _media_link,
-    "record": _record,
-    "asset_family_single_link": _links,
-    "asset_family_multiple_links": _links,
+_Parse: TypeAlias = Callable[[Any], object]
+_Url: TypeAlias = Callable[[str, Value, AttributeInfo | None], str | None]
+# By a value's type, the column that it fills, and what types its data: to None where the type does not admit them.
+_TYPES: Mapping[str, tuple[str, _Parse]] = {
+    "text": ("text_value", as_text),
+    "number": ("number_value", _number),
+    "boolean": ("boolean_value", _boolean),
+    "date": ("date_value", _date),
+    "single_option": ("option_codes", as_codes),
+    "multiple_options": ("option_codes", as_codes),
+    "auto_tagging": ("option_codes", as_codes),
+    "media_file": ("media_file_code", as_text),
+    "media_link": ("text_value", as_text),
+    "record": ("record_code", as_text),
+    "asset_family_single_link": ("linked_asset_codes", as_codes),
+    "asset_family_multiple_links": ("linked_asset_codes", as_codes),
 }
+_URLS: Mapping[str, _Url] = {"media_file": _share_url, "media_link": _link_url}

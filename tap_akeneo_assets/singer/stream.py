@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
 import msgspec
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from tap_akeneo_assets.singer.tap_base import AkeneoTap
 
 
-Record: TypeAlias = dict[str, Any] | msgspec.Struct
+Record: TypeAlias = dict[str, Any] | msgspec.Struct | bytes
+_decode = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
 
 
 class RecordMaker(Protocol):
@@ -143,7 +145,7 @@ class AkeneoStream(Stream):
         """Write records: fields selected, stream maps applied, as RECORD messages or into BATCH files.
 
         Args:
-            records: dicts or structs with the fields of the schema; they are left as they are.
+            records: dicts, structs or JSON texts with the fields of the schema; they are left as they are.
 
         Raises:
             DamagedPage: a record cannot be written.
@@ -212,6 +214,8 @@ def _is_identity(map_: StreamMap) -> bool:
 
 
 def _as_dict(record: Record) -> dict[str, Any]:
+    if isinstance(record, bytes):
+        return _decode(record)
     return dict(record) if isinstance(record, dict) else msgspec.structs.asdict(record)
 
 

@@ -60,7 +60,7 @@ class ChunkWriter(MsgSpecWriter):
 
         Args:
             stream: whose records they are.
-            records: each becomes a message.
+            records: each becomes a message; bytes are the JSON text of one.
             rest: what all of these messages hold besides, such as `time_extracted`.
 
         Raises:
@@ -73,11 +73,14 @@ class ChunkWriter(MsgSpecWriter):
             chunk = self._chunk
             line_start = len(chunk)
             chunk += head
-            try:
-                encode_into(record, chunk, -1)
-            except RecursionError:
-                del chunk[line_start:]
-                raise
+            if isinstance(record, bytes):
+                chunk += record
+            else:
+                try:
+                    encode_into(record, chunk, -1)
+                except RecursionError:
+                    del chunk[line_start:]
+                    raise
             chunk += tail
             if len(chunk) >= CHUNK_BYTES:
                 self.flush()
