@@ -10,7 +10,8 @@ What ends a request, a family or a run is an `AkeneoError`; its `str()` is the o
         ├── NotFound     404
         ├── Forbidden    403; its text is the same for all resources that are refused for one reason
         ├── Refused      400 and 422: the PIM does not take this cursor or filter
-        └── DamagedPage  an answer that cannot be used; asking again gives the same
+        ├── DamagedPage  an answer that cannot be used; asking again gives the same
+        └── StorageUnreadable  whether a media file is stored cannot be seen
 
 What pure functions find wrong with data is a `ValueError`; whoever knows where the data came from says so:
 
@@ -89,6 +90,10 @@ class DamagedPage(RequestFailed):
 def one_line(text: str) -> str:
     """A text without line breaks, control characters and lone surrogates."""
     return " ".join("".join(character if character.isprintable() else " " for character in text).split())
+
+
+class StorageUnreadable(RequestFailed):
+    """Whether a media file is stored cannot be seen, since the storage does not answer."""
 
 
 class NotJson(ValueError):

@@ -21,7 +21,7 @@ from singer_sdk.singerlib import Catalog
 from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_akeneo_assets import settings, streams
-from tap_akeneo_assets.errors import AkeneoError, Stopped, UnreadableState
+from tap_akeneo_assets.errors import AkeneoError, Stopped, UnreadableState, one_line
 from tap_akeneo_assets.extract.extraction import Extraction
 from tap_akeneo_assets.extract.state import Bookmarks, readable
 from tap_akeneo_assets.media.downloads import Downloads
@@ -124,8 +124,11 @@ class TapAkeneoAssets(AkeneoTap):
     def extract(self) -> bool:
         """Read all streams and write them; whether everything could be read."""
         self.client.redactor.install(*all_handlers())
-        bookmarks = Bookmarks(self.state.setdefault("bookmarks", {}), self.logger.warning)
-        return Extraction(self, self.client, self.settings, bookmarks, self._downloads()).run()
+        downloads = self._downloads()
+        names = [name for name in ("assets", "asset_values", "asset_media_files") if self.stream(name).selected]
+        covers = [*names, "stored files"] if downloads else names
+        bookmarks = Bookmarks(self.state.setdefault("bookmarks", {}), self.logger.warning, covers)
+        return Extraction(self, self.client, self.settings, bookmarks, downloads).run()
 
     def _downloads(self) -> Downloads | None:
         """What stores media files; None where none are stored."""
@@ -270,8 +273,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     log = TapAkeneoAssets.logger
     try:
         command = TapAkeneoAssets.cli
-    except ValueError as error:
-        log.error("TAP_AKENEO_ASSETS_LOGLEVEL or LOGLEVEL: %s", error)  # noqa: TRY400  # there is nothing to trace
+    except Exception as error:  # noqa: BLE001  # whatever a file that configures the log makes of it
+        by_file = " or the file of SINGER_SDK_LOG_CONFIG" if os.environ.get(LOG_VARIABLES[-1]) else ""
+        line = f"TAP_AKENEO_ASSETS_LOGLEVEL or LOGLEVEL{by_file}: {one_line(str(error))}"
+        log.error(line)  # noqa: TRY400  # there is nothing to trace
         return 1
     try:
         return command.main(arguments, standalone_mode=False) or 0

@@ -10,7 +10,7 @@ from singer_sdk import Stream, Tap
 from tap_akeneo_assets import streams
 from tap_akeneo_assets.tap import TapAkeneoAssets
 
-from .support import Run, captured_stdout
+from .support import Outcome, captured_stdout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -51,7 +51,7 @@ class StockTap(Tap):
         return [kind(self) for kind in self.types]
 
 
-def sync(records: Mapping[str, Sequence[dict[str, Any]]], catalog: dict[str, Any] | None, **config: Any) -> Run:  # noqa: ANN401
+def sync(records: Mapping[str, Sequence[dict[str, Any]]], catalog: dict[str, Any] | None, **config: Any) -> Outcome:  # noqa: ANN401
     """What the SDK writes for these records by stream.
 
     Its streams write a SCHEMA for each parent record; those that say the same are given once here.
@@ -81,9 +81,9 @@ def sync(records: Mapping[str, Sequence[dict[str, Any]]], catalog: dict[str, Any
     tap = type("TapOfTheseRecords", (StockTap,), {"types": tuple(types.values())})
     with captured_stdout() as output:
         tap(config={"api_url": "https://pim.example", **config}, catalog=catalog).sync_all()
-        run = Run.of(output.getvalue(), 0)
+        run = Outcome.of(output.getvalue(), 0)
     schemas: list[dict[str, Any]] = []
     for message in run.of_type("SCHEMA"):
         if message not in schemas:
             schemas.append(message)
-    return Run([*schemas, *(message for message in run.messages if message["type"] != "SCHEMA")])
+    return Outcome([*schemas, *(message for message in run.messages if message["type"] != "SCHEMA")])

@@ -40,7 +40,7 @@ CREDENTIALS = {
 
 
 @dataclass
-class Run:
+class Outcome:
     """What a run wrote, and how it ended."""
 
     messages: list[dict[str, Any]] = field(default_factory=list)
@@ -49,7 +49,7 @@ class Run:
     output: bytes = b""
 
     @classmethod
-    def of(cls, output: bytes, status: int, log: str = "") -> Run:
+    def of(cls, output: bytes, status: int, log: str = "") -> Outcome:
         """Parse an output, of which every line must be a message; numbers keep their digits."""
         return cls([json.loads(line, parse_float=Decimal) for line in output.splitlines()], status, log, output)
 
@@ -170,7 +170,7 @@ def sync(
     tap_class: type[TapAkeneoAssets] = TapAkeneoAssets,
     log_level: int = logging.WARNING,
     **config: Any,  # noqa: ANN401  # settings of any type
-) -> Run:
+) -> Outcome:
     """Sync a PIM in this process."""
     with captured_stdout() as output, collected_log(log_level) as log:
         tap = tap_class(config={"api_url": url, **CREDENTIALS, **config}, state=state, catalog=catalog)
@@ -179,10 +179,10 @@ def sync(
             status = 0
         except SystemExit as ending:
             status = int(ending.code or 0)
-        return Run.of(output.getvalue(), status, log.getvalue())
+        return Outcome.of(output.getvalue(), status, log.getvalue())
 
 
-def sync_pim(pim: Pim, **settings: Any) -> Run:  # noqa: ANN401  # as `sync` takes them
+def sync_pim(pim: Pim, **settings: Any) -> Outcome:  # noqa: ANN401  # as `sync` takes them
     """Serve a PIM for one sync in this process."""
     with serve(pim) as server:
         return sync(server.url, **settings)

@@ -17,13 +17,14 @@ from .support import tap, value_records
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+PAGES = "\n".join([README, *(page.read_text() for page in sorted((ROOT / "docs").glob("*.md")))])
 LINKS = {"share_link": {"href": "https://pim.example/share"}}
 LINKED = {"full_url": "https://pim.example/x"}
 
 
 def table(heading: str) -> dict[str, list[str]]:
-    """The first table below a heading: its rows by their first cell."""
-    section = README.split(f"\n{heading}\n", 1)[1].split("\n#", 1)[0]
+    """The first table below a heading, of the README or a page: its rows by their first cell."""
+    section = PAGES.split(f"\n{heading}\n", 1)[1].split("\n#", 1)[0]
     lines = itertools.dropwhile(lambda line: not line.startswith("|"), section.splitlines())
     rows = [line.strip("| ").split(" | ") for line in itertools.takewhile(lambda line: line.startswith("|"), lines)]
     return {row[0].strip("`"): [cell.strip() for cell in row[1:]] for row in rows[2:]}

@@ -24,7 +24,7 @@ from tap_akeneo_assets.tap import TapAkeneoAssets
 from .expected import KEYS, by_key, records_of
 from .pims import value
 from .small_target import SmallDatabase
-from .support import Run, full_table, select, sync
+from .support import Outcome, full_table, select, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,7 +52,7 @@ class Warehouse:
     database: Database
     hard_delete: bool
 
-    def load(self, *runs: Run) -> None:
+    def load(self, *runs: Outcome) -> None:
         """Load what some runs wrote, one after the other."""
         outputs = [run.output for run in runs]
         if not isinstance(self.database, SmallDatabase):
@@ -93,14 +93,14 @@ class Jobs:
     state: dict[str, Any] | None = None
     streams: tuple[str, ...] = tuple(KEYS)
 
-    def hourly(self, second: int) -> Run:
+    def hourly(self, second: int) -> Outcome:
         """Run the hourly job, which begins at a second."""
         catalog = select(*self.streams)
         run = sync(self.url, catalog=catalog, state=self.state, tap_class=beginning_at(second), **self.config)
         self.state = run.state
         return run
 
-    def weekly(self, second: int) -> Run:
+    def weekly(self, second: int) -> Outcome:
         """Run the weekly job, which begins at a second."""
         catalog = full_table(select(*self.streams))
         return sync(self.url, catalog=catalog, tap_class=beginning_at(second), **self.config)

@@ -25,7 +25,7 @@ from tap_akeneo_assets.sandbox import Options, Pim
 from tap_akeneo_assets.sandbox.faults import Faults, slow, status
 from tap_akeneo_assets.sandbox.server import serve
 from tap_akeneo_assets.singer.pipe import PIPE_BYTES
-from tests.support import Run, environment, sync
+from tests.support import Outcome, environment, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -122,10 +122,10 @@ class Process:
                 reader.join()
 
     @property
-    def run(self) -> Run:
+    def run(self) -> Outcome:
         """What it has written, of which each line must be whole."""
         assert self.output.endswith(b"\n") or not self.output
-        return Run.of(bytes(self.output), self.process.returncode, self.log.decode())
+        return Outcome.of(bytes(self.output), self.process.returncode, self.log.decode())
 
 
 @pytest.fixture
@@ -155,7 +155,7 @@ def on_nth(number: int, act: Callable[[], object], route: str | None = None) -> 
     return on_request
 
 
-def latest(runs: Sequence[Run]) -> dict[tuple[Any, ...], dict[str, Any]]:
+def latest(runs: Sequence[Outcome]) -> dict[tuple[Any, ...], dict[str, Any]]:
     """What a target holds after some runs: the last record of each key."""
     return {
         (stream, *(record.get(key) for key in KEYS)): record
@@ -165,7 +165,7 @@ def latest(runs: Sequence[Run]) -> dict[tuple[Any, ...], dict[str, Any]]:
     }
 
 
-def ended_by(process: Process, number: signal.Signals) -> Run:
+def ended_by(process: Process, number: signal.Signals) -> Outcome:
     """Check that a signal has ended a process as it should."""
     assert process.end() == 128 + number, process.log.decode()
     run = process.run
@@ -388,11 +388,11 @@ def test_killed_at_any_moment_nothing_is_missing(start: Callable[..., Process], 
         pim.on_request = on_nth(moment, process.process.kill)
         assert process.end() == -signal.SIGKILL
         end = process.output.rindex(b"\n") + 1 if process.output else 0
-        killed = Run.of(bytes(process.output[:end]), 0)
+        killed = Outcome.of(bytes(process.output[:end]), 0)
         pim.on_request = None
         # A target loads what comes before a STATE, and hands that on.
         states = [number for number, message in enumerate(killed.messages) if message["type"] == "STATE"]
-        loaded = Run(killed.messages[: states[-1] + 1] if states else [])
+        loaded = Outcome(killed.messages[: states[-1] + 1] if states else [])
         state = loaded.state if states else {}
         rest = sync(server.url, state=json.loads(json.dumps(state)))
     assert rest.status == 0

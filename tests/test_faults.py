@@ -31,7 +31,7 @@ from tap_akeneo_assets.sandbox.faults import (
 from tap_akeneo_assets.sandbox.hangup import HangUp
 from tap_akeneo_assets.sandbox.server import serve
 from tests import support
-from tests.support import HurryingTap, Run
+from tests.support import HurryingTap, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,7 +107,7 @@ class House(NamedTuple):
 
     url: str
     pim: Pim
-    whole: Run
+    whole: Outcome
 
 
 def plain_pim(families: int, assets: int, options: Options | None = None) -> Pim:
@@ -152,7 +152,7 @@ def house(shared: House) -> Iterator[House]:
     shared.pim.options = Options(page_size=5)
 
 
-def contents(run: Run, *families: str) -> Counter[str]:
+def contents(run: Outcome, *families: str) -> Counter[str]:
     """All records, of some families if any are named, however they are ordered."""
     return Counter(
         f"{stream} {json.dumps(record, sort_keys=True, default=str)}"
@@ -171,7 +171,7 @@ def asked(pim: Pim, route: str, family: str | None = None) -> Counter[tuple[str,
     )
 
 
-def error(run: Run) -> str:
+def error(run: Outcome) -> str:
     """The one line that tells what is wrong."""
     assert run.status == 1, run.log
     assert "Traceback" not in run.log

@@ -32,7 +32,7 @@ from tap_akeneo_assets.sandbox.server import serve
 from tap_akeneo_assets.singer.writer import ChunkWriter
 from tap_akeneo_assets.tap import TapAkeneoAssets
 from tests import support
-from tests.support import HurryingTap, Run, captured_stdout, value_records
+from tests.support import HurryingTap, Outcome, captured_stdout, value_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -345,7 +345,7 @@ def damages(seed: int, families: set[str]) -> Faults:
     return Faults().always("attributes", fault).always("options", fault).always("assets", fault)
 
 
-def contents(run: Run, families: set[str]) -> Counter[str]:
+def contents(run: Outcome, families: set[str]) -> Counter[str]:
     return Counter(
         f"{stream} {json.dumps(record, sort_keys=True, default=str)}"
         for stream, records in run.records.items()
@@ -402,7 +402,7 @@ def test_runs_with_damaged_pages(seed: int) -> None:
         assert run.bookmarks[family]
 
 
-def run_with(change: Callable[[bytes], bytes], route: str = "assets") -> Run:
+def run_with(change: Callable[[bytes], bytes], route: str = "assets") -> Outcome:
     """A run in which the answers of one route about one family are changed."""
     pim = demo_pim(3, 2)
     pim.faults = Faults().always(route, damaged(change), family=FAMILY)
@@ -425,7 +425,7 @@ def with_title(text: str) -> Callable[[bytes], bytes]:
     return change
 
 
-def titles(run: Run) -> list[str]:
+def titles(run: Outcome) -> list[str]:
     return [
         value["data"]
         for record in run.records["assets"]

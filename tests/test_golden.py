@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from .pims import small_pim
-from .support import Run, full_table, select, sync_pim
+from .support import Outcome, full_table, select, sync_pim
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -54,7 +54,7 @@ RUNS: dict[str, dict[str, Any]] = {
 }
 
 
-def lines_of(run: Run) -> str:
+def lines_of(run: Outcome) -> str:
     """A run's messages, a line each, without what differs from run to run."""
     for message in run.messages:
         for name in {"time_extracted", "version"} & message.keys():

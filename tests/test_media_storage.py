@@ -320,7 +320,7 @@ def test_memory_does_not_grow_with_the_file(
         (OSError(28, "No space left on device"), Fatal, "no space is left"),
         (PermissionError("Access Denied: https://user:secret@host"), Fatal, "permission denied"),
         (FileNotFoundError("The specified bucket does not exist"), Fatal, "there is no such folder or bucket"),
-        (ValueError("https://user:secret@host"), Fatal, "ValueError"),
+        (ValueError("https://user:secret@host"), RequestFailed, "ValueError"),
         (TimeoutError("secret"), RequestFailed, "TimeoutError"),
         (OSError(16, "SlowDown secret"), RequestFailed, "OSError"),
     ],

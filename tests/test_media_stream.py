@@ -10,7 +10,7 @@ import pytest
 from tap_akeneo_assets.sandbox import Options, Pim, demo_pim
 from tap_akeneo_assets.sandbox.faults import Faults, empty, status
 from tap_akeneo_assets.sandbox.server import serve
-from tests.support import FrequentTap, HurryingTap, Run, full_table, select, sync
+from tests.support import FrequentTap, HurryingTap, Outcome, full_table, select, sync
 
 if TYPE_CHECKING:
     import threading
@@ -33,7 +33,7 @@ class House:
         self.url = url
         self.folder = folder
 
-    def sync(self, state: dict[str, Any] | None = None, *, full: bool = False, **config: Any) -> Run:  # noqa: ANN401
+    def sync(self, state: dict[str, Any] | None = None, *, full: bool = False, **config: Any) -> Outcome:  # noqa: ANN401
         catalog = select(*STREAMS)
         settings = {"tap_class": HurryingTap, "media_storage": str(self.folder), **config}
         return sync(self.url, state=state, catalog=full_table(catalog) if full else catalog, **settings)
@@ -65,7 +65,7 @@ def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
         yield House(pim, server.url, tmp_path / "files")
 
 
-def rows_of(run: Run) -> list[dict[str, Any]]:
+def rows_of(run: Outcome) -> list[dict[str, Any]]:
     return sorted(run.records["asset_media_files"], key=lambda row: sorted(map(str, row.items())))
 
 
@@ -91,7 +91,7 @@ def test_without_a_storage_there_are_rows_and_no_downloads(house: House) -> None
     assert {row[name] for row in run.records["asset_media_files"] for name in STORED} == {None}
 
 
-def one_file(run: Run) -> dict[str, Any]:
+def one_file(run: Outcome) -> dict[str, Any]:
     return min(run.records["asset_media_files"], key=lambda row: str(row["media_file_code"]))
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tap_akeneo_assets.sandbox import Pim
 
     from .conftest import Database
-    from .support import Run
+    from .support import Outcome
 
 ORIGIN = "https://pim.example"
 
@@ -141,7 +141,7 @@ def test_a_full_run_removes_exactly_what_is_gone_from_the_pim(database: Database
     pim = demo_pim(families=4, assets=4, options=Options(link_origin=ORIGIN))
     with serve(pim) as server:
 
-        def run(**more: Any) -> Run:  # noqa: ANN401  # settings of any type
+        def run(**more: Any) -> Outcome:  # noqa: ANN401  # settings of any type
             return sync(server.url, catalog=catalog, emit_activate_version_messages=True, **more)
 
         first = run()

@@ -1,4 +1,4 @@
-"""The README's recipes, run as they stand there."""
+"""The recipes of README and pages, run as they stand there."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tap_akeneo_assets.sandbox.faults import Faults, status
 from tap_akeneo_assets.sandbox.server import serve
 
 from .support import CREDENTIALS, select, sync
-from .test_contract import README, table
+from .test_contract import PAGES, table
 
 # A target that keeps what it gets, and prints each state once it has kept what came before it.
 TARGET = """\
@@ -38,15 +38,15 @@ with open("loaded.jsonl", "a") as file:
 
 
 def section(heading: str) -> str:
-    return README.split(f"\n{heading}\n", 1)[1].split("\n#", 1)[0]
+    return PAGES.split(f"\n{heading}\n", 1)[1].split("\n#", 1)[0]
 
 
 class Job:
-    """The script of the README in a folder, with what it needs."""
+    """The script of the pages in a folder, with what it needs."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        (script,) = re.findall(r"^```bash\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+        (script,) = re.findall(r"^```bash\n(.*?)^```$", PAGES, re.DOTALL | re.MULTILINE)
         self.command("sync.sh", script)
         self.command("bin/tap-akeneo-assets", f'#!/bin/sh\nexec {sys.executable} -m tap_akeneo_assets "$@"\n')
         self.command("bin/target-postgres", f"#!/bin/sh\nexec {sys.executable} target.py\n")
@@ -144,7 +144,7 @@ def test_a_later_run_that_fails_keeps_the_state(job: Job) -> None:
 
 @pytest.mark.parametrize("version", ["saas", "6.0"])
 def test_an_hourly_run_sends_as_many_requests_as_the_readme_says(version: Any) -> None:  # noqa: ANN401  # a literal
-    rows = table("### What a run reads")
+    rows = table("## What a run reads")
     shown = {name.replace("`", ""): int(number) for name, (_, number) in rows.items()}
     routes = {"a token": "token", "asset_families": "families", "asset_attributes": "attributes"}
     routes |= {"attribute_options": "options", "assets, asset_values": "assets"}
@@ -159,6 +159,6 @@ def test_an_hourly_run_sends_as_many_requests_as_the_readme_says(version: Any) -
 
     assert requests_of_a_second_run(None) == {routes[name]: number for name, number in shown.items()}
     lean = requests_of_a_second_run(select("asset_families", "assets", "asset_values")).total()
-    said = re.search(r"the run above has (\d+) requests\s+instead of (\d+)", section("### What a run reads"))
+    said = re.search(r"the run above has (\d+) requests\s+instead of (\d+)", section("## What a run reads"))
     assert said
     assert [lean, sum(shown.values())] == [int(number) for number in said.groups()]

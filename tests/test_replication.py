@@ -18,7 +18,7 @@ from tap_akeneo_assets.sandbox.hangup import HangUp
 from tap_akeneo_assets.sandbox.server import serve
 
 from .pims import value
-from .support import FrequentTap, Run, full_table, select, sync
+from .support import FrequentTap, Outcome, full_table, select, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,7 +59,7 @@ class House:
     def save(self, family: str, asset: str, updated: datetime | None = None, text: str = "first") -> None:
         self.pim.save_asset(family, asset, {"title": [value(text)]}, updated=updated)
 
-    def sync(self, state: dict[str, Any] | None = None, **settings: Any) -> Run:  # noqa: ANN401  # as `sync` takes them
+    def sync(self, state: dict[str, Any] | None = None, **settings: Any) -> Outcome:  # noqa: ANN401  # as `sync` takes them
         self.pim.requests.clear()
         run = sync(self.url, state=state, **{"max_retries": 0, "max_requests_per_second": 0, **settings})
         self.asked = list(self.pim.requests)
@@ -84,7 +84,7 @@ def house_of() -> Iterator[Callable[..., House]]:
         yield lambda **options: House(lambda pim: stack.enter_context(serve(pim)).url, **options)
 
 
-def assets_of(run: Run) -> dict[str, list[str]]:
+def assets_of(run: Outcome) -> dict[str, list[str]]:
     """Codes of the assets that a run gave, by family, in order."""
     found: dict[str, list[str]] = {}
     for record in run.records["assets"]:
@@ -101,7 +101,7 @@ def partitions(state: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {partition["context"]["asset_family_code"]: partition for partition in kept}
 
 
-def killed(run: Run, part: float) -> Run:
+def killed(run: Outcome, part: float) -> Outcome:
     """What a target has got of a run that was killed after a part of its messages."""
     return replace(run, messages=run.messages[: int(part * len(run.messages))])
 
@@ -375,7 +375,7 @@ def test_a_state_vouches_only_for_what_is_written_before_it(workers: int, house_
     run = house.sync(catalog=select("assets", "asset_values"), tap_class=FrequentTap, max_concurrency=workers)
     states = [number for number, message in enumerate(run.messages) if message["type"] == "STATE"]
     for number in states[1:-1:2]:
-        before = Run(run.messages[: number + 1])
+        before = Outcome(run.messages[: number + 1])
         after = house.sync(before.state, max_concurrency=workers)
         for stream in ("assets", "asset_values"):
             codes = {
@@ -614,7 +614,7 @@ def company(house: House) -> None:
         house.pim.save_option(family, "color", "red")
 
 
-def activated(run: Run) -> list[str]:
+def activated(run: Outcome) -> list[str]:
     """The streams whose versions were activated: each once, after its last record, with the version that these have."""
     messages = run.of_type("ACTIVATE_VERSION")
     for message in messages:

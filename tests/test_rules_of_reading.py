@@ -19,7 +19,7 @@ from tap_akeneo_assets.sandbox.server import serve
 from . import support
 from .expected import KEYS
 from .pims import small_pim, value
-from .support import CREDENTIALS, FrequentTap, Run, select, sync
+from .support import CREDENTIALS, FrequentTap, Outcome, select, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -59,17 +59,17 @@ def filled(assets: int, *, families: tuple[str, ...] = ("shoes",), **options: An
     return pim
 
 
-def killed(run: Run, part: float) -> Run:
+def killed(run: Outcome, part: float) -> Outcome:
     """What a target has got of a run that was killed after a part of its messages."""
-    return Run(run.messages[: int(part * len(run.messages))])
+    return Outcome(run.messages[: int(part * len(run.messages))])
 
 
-def table(stream: str, *runs: Run) -> dict[Any, Any]:
+def table(stream: str, *runs: Outcome) -> dict[Any, Any]:
     """What a target that upserts by key holds after some runs."""
     return {tuple(record[name] for name in KEYS[stream]): record for run in runs for record in run.records[stream]}
 
 
-def contents(run: Run) -> Counter[str]:
+def contents(run: Outcome) -> Counter[str]:
     """All records, however they are ordered."""
     return Counter(
         f"{stream} {json.dumps(record, sort_keys=True, default=str)}"
@@ -78,12 +78,12 @@ def contents(run: Run) -> Counter[str]:
     )
 
 
-def last_state(*runs: Run) -> dict[str, Any]:
+def last_state(*runs: Outcome) -> dict[str, Any]:
     """The last state that a target got."""
     return next((run.state for run in reversed(runs) if run.of_type("STATE")), {})
 
 
-def partition(run: Run, family: str = "shoes") -> dict[str, Any]:
+def partition(run: Outcome, family: str = "shoes") -> dict[str, Any]:
     """What the last state says of a family."""
     kept = run.state.get("bookmarks", {}).get("assets", {}).get("partitions", [])
     return next((entry for entry in kept if entry["context"]["asset_family_code"] == family), {})
@@ -93,7 +93,7 @@ def asked_for(pim: Pim, route: str, family: str | None = None) -> list[RequestRe
     return [request for request in pim.requests if request.route == route and family in (None, request.family)]
 
 
-def lines(run: Run, level: str) -> list[str]:
+def lines(run: Outcome, level: str) -> list[str]:
     return [line.removeprefix(f"{level} ") for line in run.log.splitlines() if line.startswith(level)]
 
 
@@ -362,7 +362,7 @@ def test_numbers_in_search_keep_their_digits_and_are_the_same_from_a_file_and_fr
         state.write_text("{}")
         for (arguments, its_environment), amount in zip(sources, (3, 0), strict=True):
             ended = support.tap(*arguments, "--state", str(state), env=its_environment)
-            run = Run.of(ended.stdout, ended.returncode)
+            run = Outcome.of(ended.stdout, ended.returncode)
             assert (run.status, len(run.records["assets"])) == (0, amount), ended.stderr.decode()
             assert b"other settings" not in ended.stderr
             state.write_bytes(ended.stdout.splitlines()[-1])
@@ -464,7 +464,7 @@ def test_a_family_that_is_not_there_is_told_once(served: Callable[[Pim], Url]) -
 # How far a failed family got
 
 
-def outlook(run: Run) -> str:
+def outlook(run: Outcome) -> str:
     """The end of the one line that tells of the failed family."""
     (line,) = lines(run, "ERROR")
     assert line.startswith("Family 'shoes' failed: ")

@@ -18,7 +18,7 @@ from tap_akeneo_assets.sandbox.faults import Faults, damaged, redirect, status
 from tap_akeneo_assets.sandbox.server import serve
 from tap_akeneo_assets.sandbox.tokens import CLIENT_ID, CLIENT_SECRET
 from tests import support
-from tests.support import HurryingTap, Run, environment, tap
+from tests.support import HurryingTap, Outcome, environment, tap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,7 +57,7 @@ def leaks(output: str, pim: Pim) -> set[str]:
     return {spelling for secret in secrets for spelling in spellings(secret) if spelling in output}
 
 
-def written(run: Run) -> str:
+def written(run: Outcome) -> str:
     """All that a run gave, texts as a reader of the JSON sees them."""
     return run.log + json.dumps(run.messages, default=str, ensure_ascii=False) + json.dumps(run.messages, default=str)
 
@@ -116,7 +116,7 @@ def pim() -> Iterator[tuple[Pim, str]]:
         yield server.pim, server.url
 
 
-def check(pim: tuple[Pim, str], faults: Faults, **settings: Any) -> Run:  # noqa: ANN401  # of any type
+def check(pim: tuple[Pim, str], faults: Faults, **settings: Any) -> Outcome:  # noqa: ANN401  # of any type
     """Run with faults, and search what comes of it for secrets."""
     served, url = pim
     served.faults = faults

@@ -26,7 +26,7 @@ from tap_akeneo_assets.tap import TapAkeneoAssets
 from . import stock, support
 from .expected import ALL_KEYS, KEYS, by_key, records_of
 from .pims import small_pim
-from .support import CREDENTIALS, Run, select, sync, sync_pim
+from .support import CREDENTIALS, Outcome, select, sync, sync_pim
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -64,7 +64,7 @@ def test_a_test_run_writes_a_record_a_stream_and_asks_for_no_further_pages() -> 
     pim = demo_pim(assets=30, options=Options(page_size=3))
     with serve(pim) as server:
         ended = support.tap("--config=ENV", "--test", env=support.environment(server.url))
-    run = Run.of(ended.stdout, ended.returncode)
+    run = Outcome.of(ended.stdout, ended.returncode)
     assert run.status == 0
     assert {stream: len(records) for stream, records in run.records.items()} == dict.fromkeys(ALL_KEYS, 1)
     expected = records_of(pim)
@@ -79,7 +79,7 @@ def test_a_schema_test_writes_all_schemas_and_asks_for_nothing() -> None:
         full = sync(server.url)
         pim.requests.clear()
         ended = support.tap("--config=ENV", "--test=schema", env=support.environment(server.url))
-    run = Run.of(ended.stdout, ended.returncode)
+    run = Outcome.of(ended.stdout, ended.returncode)
     assert run.status == 0
     assert run.schemas.items() >= full.schemas.items()
     assert run.schemas.keys() == ALL_KEYS.keys()
@@ -183,7 +183,7 @@ def texts(records: Sequence[dict[str, Any]]) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def company() -> Iterator[tuple[str, Run]]:
+def company() -> Iterator[tuple[str, Outcome]]:
     """A PIM that is served, and all that a plain run makes of it."""
     with serve(small_pim()) as server:
         yield server.url, sync(server.url)
@@ -192,7 +192,7 @@ def company() -> Iterator[tuple[str, Run]]:
 @pytest.mark.parametrize("without", [(), DESELECTED_FIELDS], ids=["all fields", "some fields"])
 @pytest.mark.parametrize("config", MAPS.values(), ids=MAPS.keys())
 def test_maps_flattening_and_selection_are_the_sdks(
-    config: dict[str, Any], without: tuple[tuple[str, str], ...], company: tuple[str, Run]
+    config: dict[str, Any], without: tuple[tuple[str, str], ...], company: tuple[str, Outcome]
 ) -> None:
     url, plain = company
     catalog = select(*STREAMS, without=without)
@@ -205,7 +205,7 @@ def test_maps_flattening_and_selection_are_the_sdks(
 
 
 @pytest.mark.parametrize("deselected", STREAMS)
-def test_maps_work_below_a_deselected_stream(deselected: str, company: tuple[str, Run]) -> None:
+def test_maps_work_below_a_deselected_stream(deselected: str, company: tuple[str, Outcome]) -> None:
     url, plain = company
     filters = {
         "asset_families": "code != 'user_guides'",
@@ -232,7 +232,7 @@ def test_what_is_not_selected_is_left_out_of_a_copy() -> None:
         assets.emit([record])
         assets.tap.chunk_writer.flush()
     assert "created" in record
-    assert Run.of(output.getvalue(), 0).records["assets"] == [{"asset_family_code": "packshots", "code": "red"}]
+    assert Outcome.of(output.getvalue(), 0).records["assets"] == [{"asset_family_code": "packshots", "code": "red"}]
 
 
 def messages_without(messages: Sequence[dict[str, Any]], removed: Sequence[str]) -> list[str]:
@@ -243,7 +243,7 @@ def messages_without(messages: Sequence[dict[str, Any]], removed: Sequence[str])
 
 @pytest.mark.parametrize("removal", [None, "__NULL__", "__else__"])
 def test_a_map_that_removes_a_stream_removes_its_own_messages_only(
-    removal: str | None, company: tuple[str, Run]
+    removal: str | None, company: tuple[str, Outcome]
 ) -> None:
     url, plain = company
     for removed in SELECTIONS[:-1]:
@@ -257,7 +257,7 @@ def test_a_map_that_removes_a_stream_removes_its_own_messages_only(
         assert messages_without(run.messages, ()) == messages_without(plain.messages, removed), removed
 
 
-def test_a_filter_above_a_removed_stream_still_holds(company: tuple[str, Run]) -> None:
+def test_a_filter_above_a_removed_stream_still_holds(company: tuple[str, Outcome]) -> None:
     url, _ = company
     rule = {"asset_families": {"__filter__": "code != 'user_guides'"}}
     filtered = sync(url, stream_maps=rule)
@@ -267,7 +267,7 @@ def test_a_filter_above_a_removed_stream_still_holds(company: tuple[str, Run]) -
     assert messages_without(removed.messages, ()) == messages_without(filtered.messages, gone)
 
 
-def test_one_stream_in_place_of_another_takes_nothing_else_away(company: tuple[str, Run]) -> None:
+def test_one_stream_in_place_of_another_takes_nothing_else_away(company: tuple[str, Outcome]) -> None:
     url, plain = company
     run = sync(url, stream_maps={"reds": {"__source__": "assets", "__filter__": "'red' in code"}, "assets": None})
     reds = [record for record in plain.records["assets"] if "red" in record["code"]]
@@ -290,14 +290,14 @@ def test_a_test_run_ends_although_a_map_removes_a_stream() -> None:
     env = {"TAP_AKENEO_ASSETS_STREAM_MAPS": '{"attribute_options": null}'}
     with serve(pim) as server:
         ended = support.tap("--config=ENV", "--test", env=support.environment(server.url, **env))
-    run = Run.of(ended.stdout, ended.returncode)
+    run = Outcome.of(ended.stdout, ended.returncode)
     assert {stream: len(records) for stream, records in run.records.items()} == dict.fromkeys(
         [stream for stream in ALL_KEYS if stream != "attribute_options"], 1
     )
     assert len([request for request in pim.requests if request.route == "assets"]) <= 4
 
 
-def test_the_last_metric_of_a_stream_counts_all_of_its_records(company: tuple[str, Run]) -> None:
+def test_the_last_metric_of_a_stream_counts_all_of_its_records(company: tuple[str, Outcome]) -> None:
     url, plain = company
     run = sync(url, log_level=logging.INFO)
     counted = {
@@ -330,7 +330,7 @@ def in_files(message: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", ["nothing", "expressions", "filters", "two of one", "an alias", "flat"])
-def test_batch_files_hold_what_records_would(name: str, company: tuple[str, Run], tmp_path: Path) -> None:
+def test_batch_files_hold_what_records_would(name: str, company: tuple[str, Outcome], tmp_path: Path) -> None:
     url, _ = company
     catalog = select(*STREAMS, without=[("asset_families", "labels"), ("assets", "updated")])
     as_records = sync(url, catalog=deepcopy(catalog), **deepcopy(MAPS[name]))
@@ -348,7 +348,7 @@ def test_batch_files_hold_what_records_would(name: str, company: tuple[str, Run]
         assert texts(held[stream]) == texts(records), stream
 
 
-def keys_in_files(run: Run, stream: str) -> set[tuple[str, ...]]:
+def keys_in_files(run: Outcome, stream: str) -> set[tuple[str, ...]]:
     """The keys of a stream's records in all files that a run names."""
     return {
         tuple(record[name] for name in KEYS[stream])
@@ -366,7 +366,7 @@ def test_a_state_vouches_for_nothing_that_is_not_in_a_file_before_it(tmp_path: P
         states = [position for position, message in enumerate(run.messages) if message["type"] == "STATE"]
         assert len(states) > 1
         for position in states:
-            until_then = keys_in_files(Run(run.messages[:position]), "assets")
+            until_then = keys_in_files(Outcome(run.messages[:position]), "assets")
             rest = sync(server.url, state=run.messages[position]["value"], catalog=select("assets"))
             assert until_then | set(by_key("assets", rest.records["assets"])) == everything
     assert until_then == everything
@@ -402,7 +402,7 @@ def test_what_waits_for_a_file_when_a_signal_comes_is_not_lost(tmp_path: Path) -
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as tap:  # noqa: S603
             processes.append(tap)
             output, _ = tap.communicate()
-        cut_short = Run.of(output, tap.returncode)
+        cut_short = Outcome.of(output, tap.returncode)
         rest = sync(server.url, state=cut_short.state)
     assert cut_short.status == 128 + signal.SIGTERM
     assert cut_short.messages[-1]["type"] == "STATE"

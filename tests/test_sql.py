@@ -1,4 +1,4 @@
-"""The README's ready SQL, run on the real Postgres; `tests/sql` holds the same queries, and those for Snowflake."""
+"""The ready SQL of `docs/values.md`, run on the real Postgres; `tests/sql` has the same, and that for Snowflake."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tap_akeneo_assets.sandbox import Pim
     from tap_akeneo_assets.sandbox.options import PimVersion
 
-README = Path(__file__).parents[1] / "README.md"
+PAGE = Path(__file__).parents[1] / "docs" / "values.md"
 FILES = Path(__file__).parent / "sql"
 HEADINGS = {
     "first": "Ready SQL",
@@ -38,17 +38,17 @@ QUERIES = list(HEADINGS)[1:]
 
 
 def blocks(name: str) -> list[str]:
-    """The SQL below a heading of the README: for Postgres first, for Snowflake last."""
+    """The SQL below a heading of the page: for Postgres first, for Snowflake last."""
     heading = re.escape(HEADINGS[name])
-    section = re.search(rf"^#+ {heading}\n(.*?)(?=^#|\Z)", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-    assert section, f"The README has no heading {HEADINGS[name]!r}."
+    section = re.search(rf"^#+ {heading}\n(.*?)(?=^#|\Z)", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    assert section, f"The page has no heading {HEADINGS[name]!r}."
     found = re.findall(r"^```sql\n(.*?)^```$", section[1], re.DOTALL | re.MULTILINE)
     assert found
     return found
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_the_readme_has_the_queries_for_both_databases(name: str) -> None:
+def test_the_page_has_the_queries_for_both_databases(name: str) -> None:
     found = blocks(name)
     assert found[0] == (FILES / f"{name}.sql").read_text(encoding="utf-8")
     assert found[-1] == (FILES / f"{name}_snowflake.sql").read_text(encoding="utf-8")
@@ -75,7 +75,7 @@ class Company:
     gone: set[tuple[str, ...]] = field(default_factory=set)
 
     def ask(self, name: str) -> list[dict[str, Any]]:
-        """What a query of the README gives, below the line that names the schema."""
+        """What a query of the page gives, below the line that names the schema."""
         with psycopg.connect(host=str(self.database.folder), user="postgres", dbname=self.database.name) as connection:
             cursor = connection.cursor(row_factory=psycopg.rows.dict_row)
             cursor.execute(blocks("first")[0].encode())

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tap_akeneo_assets.sandbox.options import PimVersion
 
-    from .support import Run
+    from .support import Outcome
 
 ALL_OF_PHP: dict[str, Any] = dict.fromkeys(("php_arrays", "php_objects", "php_holes", "php_lists", "php_numbers"), True)
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -63,7 +63,7 @@ def is_moment(text: object) -> bool:
     return not isinstance(text, str) or datetime.fromisoformat(text).tzinfo is not None
 
 
-def check(run: Run, pim: Pim, view: View | None = None, streams: dict[str, Any] | None = None) -> None:
+def check(run: Outcome, pim: Pim, view: View | None = None, streams: dict[str, Any] | None = None) -> None:
     """The run gave the PIM's data, valid and in an order that makes sense."""
     assert run.status == 0
     found = run.records
@@ -72,7 +72,7 @@ def check(run: Run, pim: Pim, view: View | None = None, streams: dict[str, Any] 
     check_messages(run)
 
 
-def check_messages(run: Run) -> None:
+def check_messages(run: Outcome) -> None:
     """One SCHEMA a stream before its records, which are valid by it; families before what is below them."""
     validators = {
         stream: Draft202012Validator(message["schema"], format_checker=checker)
@@ -102,7 +102,7 @@ def view_of(url: str) -> View:
     return View(link=lambda path: f"{url}{path}")
 
 
-def run_and_check(pim: Pim, *, auto_tags: bool = False) -> Run:
+def run_and_check(pim: Pim, *, auto_tags: bool = False) -> Outcome:
     with serve(pim) as server:
         run = support.sync(server.url, with_asset_auto_tags=auto_tags)
         origin = pim.options.link_origin or server.url.removesuffix(pim.options.base_path)
@@ -240,4 +240,4 @@ def test_nothing_but_messages_comes_on_stdout() -> None:
     with serve(odd_pim()) as server:
         ended = support.tap("--config=ENV", env=support.environment(server.url))
     assert ended.returncode == 0
-    check_messages(support.Run.of(ended.stdout, ended.returncode))
+    check_messages(support.Outcome.of(ended.stdout, ended.returncode))

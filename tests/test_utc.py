@@ -14,7 +14,7 @@ from tap_akeneo_assets.sandbox import Options, Pim
 from tap_akeneo_assets.sandbox.server import serve
 
 from .pims import value
-from .support import Run, sync
+from .support import Outcome, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,14 +37,14 @@ def pim_in(zone: tzinfo) -> Pim:
     return pim
 
 
-def two_runs(pim: Pim) -> tuple[Run, Run]:
+def two_runs(pim: Pim) -> tuple[Outcome, Outcome]:
     with serve(pim) as server:
         first = sync(server.url, max_concurrency=1)
         pim.save_asset("shoes", "later", {}, updated=SAVED[-1] + timedelta(hours=1))
         return first, sync(server.url, max_concurrency=1, state=first.state)
 
 
-def records_of(run: Run) -> dict[str, Any]:
+def records_of(run: Outcome) -> dict[str, Any]:
     return dict(run.records)
 
 

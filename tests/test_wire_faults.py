@@ -9,7 +9,7 @@ import pytest
 from tap_akeneo_assets.sandbox import Options, demo_pim
 from tap_akeneo_assets.sandbox.faults import Faults, drip, front_server, interim, second_answer
 from tap_akeneo_assets.sandbox.server import serve
-from tests.support import HurryingTap, Run, sync, sync_pim
+from tests.support import HurryingTap, Outcome, sync, sync_pim
 
 if TYPE_CHECKING:
     from tap_akeneo_assets.sandbox import Pim
@@ -39,7 +39,7 @@ def test_more_answers_than_one_change_nothing(fault: Fault, route: str | None) -
     assert in_any_order(run) == expected
 
 
-def in_any_order(run: Run) -> dict[str, list[str]]:
+def in_any_order(run: Outcome) -> dict[str, list[str]]:
     """The records of a run by stream."""
     return {stream: sorted(map(str, records)) for stream, records in run.records.items()}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from tap_akeneo_assets.errors import DamagedPage, NotFound, RequestFailed
+from tap_akeneo_assets.errors import DamagedPage, NotFound, RequestFailed, StorageUnreadable
 from tap_akeneo_assets.media.rows import media_rows
 from tap_akeneo_assets.pim.urls import encode_segment
 from tap_akeneo_assets.records.values import needs_attributes, value_rows
@@ -158,18 +158,22 @@ class AssetWriter:
         if downloads is None:
             return rows
         coming = [self._run.store(downloads, row) for row in rows]
-        return [await self._stored_or_failed(row, stored, progress) for row, stored in zip(rows, coming, strict=True)]
+        ended = [await self._stored_or_failed(row, stored, progress) for row, stored in zip(rows, coming, strict=True)]
+        return [row for row in ended if row is not None]
 
-    async def _stored_or_failed(self, row: Row, stored: asyncio.Future[Row], progress: FamilyProgress) -> Row:
+    async def _stored_or_failed(self, row: Row, stored: asyncio.Future[Row], progress: FamilyProgress) -> Row | None:
+        """The row with where its file is, or without if it failed; None where an earlier row may be the better one."""
         file = f"media file {row['media_file_code']!r} of asset {row['asset_code']!r}"
         try:
             return await stored
         except NotFound:
             # Asking again would not help, so the bookmark moves.
-            self._report.fail(self._code, f"The PIM does not have some of its media files, such as {file}.")
+            self._report.fail_file(self._code, f"The PIM does not have some of its media files, such as {file}.")
             self._report.warn(f"Family {self._code!r}: the PIM does not have {file}.")
         except RequestFailed as error:
             progress.damaged = True
-            self._report.fail(self._code, f"Some of its media files could not be stored, such as {file}.")
+            self._report.fail_file(self._code, f"Some of its media files could not be stored, such as {file}.")
             self._report.warn(f"Family {self._code!r}: {file} could not be stored: {error}")
+            if isinstance(error, StorageUnreadable):
+                return None
         return row

@@ -7,6 +7,7 @@ The listing of which the fewest pages have been read goes first.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -24,11 +25,11 @@ from tap_akeneo_assets.pim.responses import describe
 from tap_akeneo_assets.pim.urls import encode_segment
 from tap_akeneo_assets.records import json_body, pages
 from tap_akeneo_assets.records.assets import Asset, AssetPage, decode_page
-from tap_akeneo_assets.records.timestamps import to_filter
+from tap_akeneo_assets.records.timestamps import to_datetime, to_filter
 from tap_akeneo_assets.records.values import thin_out
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from tap_akeneo_assets.extract.asset_writer import Family, FamilyAttributes
     from tap_akeneo_assets.extract.run import Run
@@ -95,6 +96,8 @@ class FamilySync:
         self._starts_at_bookmark = False
         self._is_closed = False
         self._codes = WrittenCodes()
+        self._codes_asked_alone: set[str] = set()
+        self._codes_failed: set[str] = set()
         self._written = WrittenAssets()
         self._writer = AssetWriter(
             run,
@@ -108,6 +111,8 @@ class FamilySync:
         self._running = 0
         self._probe: ComingPage | None = None
         self._held_ranges: list[Listing] = []
+        self._may_be_cut = run.settings.max_concurrency > 1
+        self._to_come_again: dict[str, str] = {}
 
     @property
     def open_listings(self) -> int:
@@ -121,7 +126,7 @@ class FamilySync:
         if progress.open:
             return
         if self._family.asset_codes is not None:
-            self._warn_of_missing(self._family.asset_codes)
+            await self._read_missing(self._family.asset_codes)
             self._is_closed = True
         elif progress.was_damaged and not progress.damaged:
             self._report.warn(f"Family {self.code!r}: an interrupted run met damaged data in it; it is read once more.")
@@ -133,6 +138,15 @@ class FamilySync:
             progress.open.append(
                 Listing(max(filter(None, (progress.since, to_filter(progress.began - self._lookback)))))
             )
+            self._written.clear()
+            await self.read()
+        elif self._to_come_again:
+            self._report.warn(
+                f"Family {self.code!r}: the PIM's search index lacks assets that the PIM lists, such as "
+                f"{min(self._to_come_again)!r}; the family is read again by one listing without a filter."
+            )
+            self._may_be_cut, self._to_come_again = False, {}
+            self._progress = FamilyProgress(self.code, open=[Listing()])
             self._written.clear()
             await self.read()
         else:
@@ -188,9 +202,17 @@ class FamilySync:
         self._run.bookmarks.close(progress, value, self._query.restrictions)
         self._is_closed = True
 
+    async def _read_missing(self, codes: Sequence[str]) -> None:
+        """Ask for each code that no list has shown by itself: an asset answers at once, lists lag behind."""
+        found = {code.casefold() for code in self._codes.codes}
+        missing = [code for code in codes if code.casefold() not in found and code not in self._codes_asked_alone]
+        if not self._query.search:
+            await self._read_one_by_one(missing)
+        self._warn_of_missing(codes)
+
     def _warn_of_missing(self, codes: Sequence[str]) -> None:
         spelled = {code.casefold(): code for code in self._codes.codes}
-        missing = sorted(set(codes) - self._codes.codes)
+        missing = sorted(set(codes) - self._codes.codes - self._codes_failed)
         otherwise = [f"{code!r} is {spelled[code.casefold()]!r}" for code in missing if code.casefold() in spelled]
         if otherwise:
             more = f" and {len(otherwise) - MAX_NAMES} more" if len(otherwise) > MAX_NAMES else ""
@@ -228,29 +250,34 @@ class FamilySync:
             The next page to come; None if there is none.
         """
         listing, progress = open_listing.listing, self._progress
+        problem: PaginationLoop | DamagedPage | None
         try:
             answer = await coming
         except Refused as refusal:
             return await self._after_refusal(open_listing, refusal)
         progress.began = progress.began or answer.began
         page = AssetPage.of(answer.data)
-        link = page.next
-        self._add_to_history(open_listing, page)
-        sample = open_listing.sample
-        if sample and await self._is_long(sample, has_next=link is not None):
-            assets = self._assets_of(page)
+        link, sample = page.next, open_listing.sample
+        is_too_long, next_page, problem = False, None, self._add_to_history(open_listing, page)
+        has_next = link is not None and self._needs_more(len(page.codes))
+        assets = self._assets_of(page)
+        if not problem and sample and await self._is_long(sample, has_next=link is not None):
             await self._write_page(assets)
             self._cut(listing, sample, assets)
             self._run.after_page()
             return None
-        is_too_long = link is not None and self._is_url_too_long(listing, link)
-        has_next = link is not None and self._needs_more(len(page.codes))
-        next_page = self._fetch(open_listing, link) if has_next and not is_too_long else None
-        assets = self._assets_of(page)
+        if link and has_next and not problem:
+            try:
+                is_too_long = self._is_url_too_long(listing, link)
+                next_page = None if is_too_long else self._fetch(open_listing, link)
+            except DamagedPage as error:
+                problem = error
         if next_page and progress.began and sample and sample.add(assets):
             self._probe = self._fetch(OpenListing(sample.probe))
         await self._write_page(assets)
-        if has_next and is_too_long:
+        if problem:  # only now, so that it does not cost the page that has come
+            raise problem
+        if is_too_long:
             await self._split(listing)
             next_page = None
         elif link is None:
@@ -262,12 +289,16 @@ class FamilySync:
         self._run.after_page()
         return next_page
 
-    def _add_to_history(self, open_listing: OpenListing, page: AssetPage) -> None:
+    def _add_to_history(self, open_listing: OpenListing, page: AssetPage) -> PaginationLoop | DamagedPage | None:
+        """Take note of a page; gives what is wrong with going on from it."""
+        for code in page.codes if self._to_come_again else ():
+            self._to_come_again.pop(code, None)
         try:
             open_listing.history.add(page.codes, page.next)
-        except PaginationLoop:
+        except PaginationLoop as loop:
             open_listing.listing.next = None  # the next run reads from the beginning, rather than in the loop
-            raise
+            return loop
+        return None
 
     def _needs_more(self, coming: int) -> bool:
         """Whether more than so many further assets are needed; always, but for a test run."""
@@ -279,12 +310,12 @@ class FamilySync:
     def _assets_of(self, page: AssetPage) -> Sequence[Asset]:
         for asset in page.assets:
             asset.belong_to(self.code)
-        return page.assets or self._reshaped(page.items)
+        return page.assets or list(map(Asset, self._records(page.items)))
 
-    def _reshaped(self, items: Sequence[Mapping[str, Any]]) -> list[Asset]:
+    def _records(self, items: Sequence[object]) -> list[dict[str, Any]]:
         records, whole = self._run.records(self._assets, items, {"asset_family_code": self.code}, self.code)
         self._progress.damaged = self._progress.damaged or not whole
-        return list(map(Asset, records))
+        return records
 
     async def _write(self, assets: Sequence[Asset]) -> None:
         written = await self._writer.write(assets, self._progress)
@@ -343,23 +374,41 @@ class FamilySync:
         self._progress.open.remove(listing)
 
     async def _read_one_by_one(self, codes: Sequence[str]) -> None:
-        """Before 7.0 there is no filter on codes, nor a way to thin out the values of one asset."""
-        answers = [self._run.fetch(f"{self._path}/{encode_segment(code)}", rank=page_rank(0)) for code in codes]
-        for code, answer in zip(codes, answers, strict=True):
+        """Read assets by a request each. Before 7.0 there is no filter on codes."""
+        self._codes_asked_alone.update(codes)
+        waiting = deque(codes)
+        coming: deque[tuple[str, ComingPage]] = deque()
+        while waiting or coming:
+            while waiting and len(coming) < self._settings.max_concurrency:
+                code = waiting.popleft()
+                path = f"{self._path}/{encode_segment(code)}"
+                coming.append((code, self._run.fetch(path, rank=page_rank(0))))
+            await self._read_one(*coming.popleft())
+
+    async def _read_one(self, code: str, coming: ComingPage) -> None:
+        self._codes_failed.add(code)
+        with self._report.failing(self.code, self._assets):
             try:
-                item = pages.item((await answer).data, code)
+                item = pages.item((await coming).data, code)
             except NotFound:
-                continue
-            if item.get("values"):
-                item["values"] = thin_out(item["values"], self._query.channel, self._query.locales)
-            await self._write(self._reshaped([item]))
+                self._codes_failed.remove(code)
+                return
+            records = self._records([item])
+            if self._query.channel or self._query.locales:
+                # There is no way to ask for some values of one asset.
+                for record in records:
+                    values = record.get("values") or {}
+                    record["values"] = thin_out(values, self._query.channel, self._query.locales)
+            await self._write(list(map(Asset, records)))
+            if records:
+                self._codes_failed.remove(code)
             self._run.after_page()
 
     # Cutting a long listing
 
     def _sample_for(self, listing: Listing) -> Sample | None:
         """What finds where to cut a listing; None where several listings would not be faster."""
-        if self._settings.max_concurrency == 1 or self._progress.cut or listing.resumed or listing.codes:
+        if not self._may_be_cut or self._progress.cut or listing.resumed or listing.codes:
             return None
         sample_pages = SAMPLE_PAGES_IF_FEW_FAMILIES if self._run.families_are_few else SAMPLE_PAGES
         return Sample(listing, RANGES_PER_THREAD * self._settings.max_concurrency, sample_pages)
@@ -380,8 +429,14 @@ class FamilySync:
 
     def _cut(self, listing: Listing, sample: Sample, assets: Iterable[Asset]) -> None:
         """Read a listing by ranges from here on; most of them wait until the first ones turn out to be sound."""
-        self._written.add(sample.written)
-        self._written.add({asset.code: asset.updated for asset in assets})
+        written = {**sample.written, **{asset.code: asset.updated for asset in assets}}
+        self._written.add(written)
+        if not self._query.parameters(listing.conditions).get("search") and self._progress.began:
+            # A list without a filter may come from the database, and ranges from a search index that has lost some.
+            settled = to_filter(self._progress.began - self._lookback)
+            self._to_come_again = {
+                code: at for code, at in written.items() if at and to_filter(to_datetime(at)) < settled
+            }
         self._progress.cut = True
         self._progress.open.remove(listing)
         self._progress.open += sample.ranges

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ from tap_akeneo_assets.extract.fetcher import Fetcher
 from tap_akeneo_assets.extract.report import failure_lines
 from tap_akeneo_assets.extract.run import Run, Streams
 from tap_akeneo_assets.records import json_body
+from tap_akeneo_assets.singer.display import choose_display
 from tap_akeneo_assets.singer.state_budget import StateBudget
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from tap_akeneo_assets.media.downloads import Downloads
     from tap_akeneo_assets.pim.client import Client
     from tap_akeneo_assets.settings import Settings
+    from tap_akeneo_assets.singer.display import Display
     from tap_akeneo_assets.singer.stream import AkeneoStream
     from tap_akeneo_assets.singer.tap_base import AkeneoTap
 
@@ -64,6 +68,7 @@ class Extraction:
         self._streams = Streams(*(tap.stream(name) for name in Streams._fields))
         self._budget = StateBudget(time.monotonic, tap.state_seconds, tap.state_records)
         self._families: FamiliesSync | None = None
+        self._display: Display | None = None
 
     def run(self) -> bool:
         """Read and write everything.
@@ -78,10 +83,16 @@ class Extraction:
         try:
             for stream in self._streams:
                 stream.open()
+            if not self._tap.dry_run:
+                logger = self._tap.logger
+                self._display = choose_display(self._client.progress, logger, sys.stdout, sys.stderr, os.environ)
             return asyncio.run(self._read())
         except Stopped:
+            self._close_display()
             self._write_last_state()
             raise
+        finally:
+            self._close_display()
 
     async def _read(self) -> bool:
         fetcher = Fetcher(self._client, self._settings.max_concurrency)
@@ -104,7 +115,7 @@ class Extraction:
         finally:
             fetcher.close()
         self._end(run)
-        return not run.report.failures
+        return not run.report.failed_families
 
     async def _read_families(self, run: Run) -> None:
         try:
@@ -121,6 +132,8 @@ class Extraction:
         """Notice a signal, and write a STATE when it is time, while nothing arrives."""
         while True:
             self._after_page()
+            if self._display:
+                self._display.show(self._records_written)
             await asyncio.sleep(WATCH_SECONDS)
 
     def _after_page(self) -> None:
@@ -128,7 +141,8 @@ class Extraction:
             raise Stopped
         if self._tap.dry_run and all(stream.has_enough_records for stream in self._streams if stream.selected):
             raise _EnoughRecordsError
-        if self._budget.is_due(self._records_written, self._tap.chunk_writer.bytes_written):
+        bytes_written = self._tap.chunk_writer.bytes_written + sum(stream.batch_bytes for stream in self._streams)
+        if self._budget.is_due(self._records_written, bytes_written):
             self._checkpoint()
 
     @property
@@ -157,7 +171,13 @@ class Extraction:
         if self._families:
             self._families.keep_progress()
 
+    def _close_display(self) -> None:
+        if self._display:
+            self._display.close()
+            self._display = None
+
     def _end(self, run: Run) -> None:
+        self._close_display()
         if self._families:
             self._families.forget_families_that_are_gone()
         if not self._tap.dry_run:
@@ -169,12 +189,27 @@ class Extraction:
             stream.close()
         if self._families and not self._tap.dry_run:
             self._families.warn_of_unseen_filters()
+        if not self._tap.dry_run:
+            self._tell_totals()
         outlook = self._families.outlook if self._families else str
-        for line in failure_lines(run.report.failures, outlook):
+        for line in failure_lines(run.report.failed_families, outlook):
             self._tap.logger.error(line)
         if self._tap.dry_run:
             for line in self._checkup(run).lines():
                 click.echo(line, err=True)
+
+    def _tell_totals(self) -> None:
+        for stream in self._streams:
+            if stream.selected:
+                self._tap.logger.info("%s.", self._client.progress.stream_line(stream.name, stream.records))
+        assets = self._streams.assets
+        if not assets.has_to_be_read or not assets.is_incremental:
+            line = "The next run reads the same again, whole."
+        elif self._settings.asset_codes:
+            line = "The next run reads the assets of `asset_codes` again."
+        else:
+            line = self._bookmarks.outlook()
+        self._tap.logger.info(line)
 
     def _checkup(self, run: Run) -> Checkup:
         client, families = self._client, self._families

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from tap_akeneo_assets.errors import Fatal, NotFound, PaginationLoop, RequestFailed, UnexpectedShape
+from tap_akeneo_assets.errors import DamagedPage, Fatal, NotFound, PaginationLoop, RequestFailed, UnexpectedShape
 from tap_akeneo_assets.extract.asset_writer import Family, FamilyAttributes
 from tap_akeneo_assets.extract.assets import FamilySync
-from tap_akeneo_assets.extract.fetcher import ATTRIBUTES_FOR_VALUES, FAMILIES, WHEN_THREADS_ARE_FREE
+from tap_akeneo_assets.extract.fetcher import ATTRIBUTES, ATTRIBUTES_AWAITED, FAMILIES, WHEN_THREADS_ARE_FREE
 from tap_akeneo_assets.extract.listings import PageHistory
 from tap_akeneo_assets.extract.report import listed
 from tap_akeneo_assets.pim.urls import encode_segment
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Iterable, Mapping, Sequence
 
+    from tap_akeneo_assets.extract.fetcher import Rank
     from tap_akeneo_assets.extract.run import Run
     from tap_akeneo_assets.pim.client import Answer
 
@@ -49,6 +50,7 @@ class FamiliesSync:
         self._written: set[str] = set()
         self._is_list_whole = False
         self._has_more = False
+        self._unanswered_names = 0
         self._waiting: deque[Family] = deque()
         self._open: set[FamilySync] = set()
         self._outlooks: dict[str, str] = {}
@@ -63,7 +65,10 @@ class FamiliesSync:
             return
         families = [name for name in named if self._is_ours(name)]
         self._run.families_are_few = len(families) < self._run.settings.max_concurrency
-        for names in by_casefold(families).values():
+        groups = by_casefold(families)
+        self._unanswered_names = len(groups)
+        self._run.progress.all_families_known = not groups
+        for names in groups.values():
             self._tasks.create_task(self._read_named(names))
 
     def keep_progress(self) -> None:
@@ -128,13 +133,20 @@ class FamiliesSync:
                 data = (await coming).data
                 items, link = pages.page_items(data), pages.next_link(data)
                 self._has_more = link is not None
-                history.add([str(item.get("code")) for item in items], link)
-                coming = self._run.fetch(path, link=link, rank=FAMILIES) if link else None
+                codes = [_code_of(item) for item in items]
+                problem: PaginationLoop | DamagedPage | None = None
+                try:
+                    history.add(codes, link)
+                    coming = self._run.fetch(path, link=link, rank=FAMILIES) if link else None
+                except (PaginationLoop, DamagedPage) as error:
+                    problem = error
                 is_only_page = link is None and history.pages == 1
-                ours = [item for item in items if self._is_ours(as_text(item.get("code")) or "")]
+                ours = [item for item, code in zip(items, codes, strict=True) if self._is_ours(code)]
                 self._run.families_are_few = is_only_page and len(ours) < self._run.settings.max_concurrency
-                self._listed.update(filter(None, (as_text(item.get("code")) for item in items)))
+                self._listed.update(filter(None, codes))
                 is_whole = self._write(ours) and is_whole
+                if problem:  # only now, so that it does not cost the page that has come
+                    raise problem
         except NotFound as error:
             raise Fatal(f"{error} Is `api_url` the address of an Akeneo PIM with the Asset Manager?") from None
         except (RequestFailed, UnexpectedShape, PaginationLoop) as error:
@@ -142,6 +154,7 @@ class FamiliesSync:
             self._run.report.fail("", message, self._streams.asset_families)
             return
         self._is_list_whole = is_whole
+        self._run.progress.all_families_known = True
 
     def _is_ours(self, code: str) -> bool:
         """Whether a family falls to this shard; an item without a code is reported by all of them."""
@@ -173,15 +186,15 @@ class FamiliesSync:
                 )
         with self._run.report.failing(names[0], self._streams.asset_families):
             self._write(items.values(), asset_codes)
+        self._unanswered_names -= 1
+        self._run.progress.all_families_known = not self._unanswered_names
 
     def _fail_unknown(self, name: str) -> None:
         setting = "asset_codes" if name in self._run.settings.asset_codes else "asset_families"
         message = f"The PIM has no such family, or does not show it to this connection; check `{setting}`."
         self._run.report.fail(name, message, self._streams.asset_families)
 
-    def _write(
-        self, items: Iterable[Mapping[str, Any]], asset_codes: Mapping[str, Sequence[str]] | None = None
-    ) -> bool:
+    def _write(self, items: Iterable[object], asset_codes: Mapping[str, Sequence[str]] | None = None) -> bool:
         """Write families that have not been written yet, and start to read what is below them.
 
         Args:
@@ -203,11 +216,15 @@ class FamiliesSync:
         return is_whole
 
     def _start_family(self, family: Family) -> None:
+        self._run.progress.families += 1
         if self._streams.asset_attributes.has_to_be_read:
-            self._load_attributes(family)
+            needed = self._streams.asset_values.has_to_be_read or self._streams.asset_media_files.has_to_be_read
+            self._load_attributes(family, ATTRIBUTES if needed else WHEN_THREADS_ARE_FREE)
         if self._streams.assets.has_to_be_read:
             self._waiting.append(family)
             self._start_waiting()
+        else:
+            self._run.progress.families_done += 1
 
     # Assets
 
@@ -226,7 +243,10 @@ class FamiliesSync:
             self._tasks.create_task(self._read_assets(sync))
 
     async def _read_assets(self, sync: FamilySync) -> None:
+        self._run.progress.reading[sync.code] = None
         await sync.read()
+        del self._run.progress.reading[sync.code]
+        self._run.progress.families_done += 1
         sync.keep_progress()
         self._outlooks[sync.code] = sync.outlook()
         self._open.remove(sync)
@@ -234,12 +254,12 @@ class FamiliesSync:
 
     # Attributes and options
 
-    def _load_attributes(self, family: Family) -> asyncio.Task[FamilyAttributes | None]:
+    def _load_attributes(
+        self, family: Family, rank: Rank = ATTRIBUTES_AWAITED
+    ) -> asyncio.Task[FamilyAttributes | None]:
         """The family's attributes, asked for unless they have been; None where they could not be read."""
         if family.attributes is None:
             path = self._streams.asset_attributes.path.format(asset_family_code=family.path_code)
-            needed = self._streams.asset_values.has_to_be_read or self._streams.asset_media_files.has_to_be_read
-            rank = ATTRIBUTES_FOR_VALUES if needed else WHEN_THREADS_ARE_FREE
             answer = self._run.fetch(path, rank=rank)
             family.attributes = self._tasks.create_task(self._read_attributes(family, answer))
         return family.attributes
@@ -274,6 +294,10 @@ class FamiliesSync:
             records, _ = self._run.records(stream, pages.items(answer.data), parents, family.code)
             stream.emit(records)
             self._run.after_page()
+
+
+def _code_of(item: object) -> str:
+    return (as_text(item.get("code")) or "") if isinstance(item, dict) else ""
 
 
 def by_casefold(names: Iterable[str]) -> dict[str, list[str]]:

@@ -32,10 +32,11 @@ T = TypeVar("T")
 Rank: TypeAlias = tuple[int, int]
 Read: TypeAlias = "Callable[[bytes], Any]"
 
-# Families first, so that there is work for all threads. Attributes are as urgent as a family's first page where values
-# wait for them.
+# Families first, so that there is work for all threads. Attributes that a page waits for come before further pages;
+# those that a page may need are as urgent as the family's first page.
 FAMILIES: Rank = (0, 0)
-ATTRIBUTES_FOR_VALUES: Rank = (1, 0)
+ATTRIBUTES_AWAITED: Rank = (0, 1)
+ATTRIBUTES: Rank = (1, 0)
 WHEN_THREADS_ARE_FREE: Rank = (2, 0)
 
 # A page is decoded to about ten times its bytes; two per thread are enough to keep all threads busy.

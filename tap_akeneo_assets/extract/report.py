@@ -31,6 +31,7 @@ class Report:
     def __init__(self, logger: Logger) -> None:
         self.failures: dict[str, list[str]] = {}
         self.failed_streams: set[str] = set()
+        self._file_failures: dict[str, str] = {}
         self._logger = logger
         self._warned: set[tuple[str, ...]] = set()
 
@@ -55,6 +56,16 @@ class Report:
         self.failures.setdefault(family, []).append(message)
         self.failed_streams.update(stream.name for stream in streams)
         self.leave_out(*streams)
+
+    def fail_file(self, family: str, message: str) -> None:
+        """Note that a media file of a family could not be stored; told unless something worse failed the family."""
+        self._file_failures.setdefault(family, message)
+
+    @property
+    def failed_families(self) -> dict[str, list[str]]:
+        """All failures: messages by family code, those of files only where there are no others."""
+        files = {family: [message] for family, message in self._file_failures.items()}
+        return {**files, **self.failures}
 
     def leave_out(self, *streams: AkeneoStream) -> None:
         """Note that something of these streams, and so of those below them, is not read in this run."""

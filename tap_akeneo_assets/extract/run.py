@@ -61,6 +61,7 @@ class Run:
         pim_now: the PIM's clock, as far as its answers have told.
         families_are_few: there are fewer families than threads, so that long ones are cut early.
         report: what went wrong.
+        progress: counts what is done.
     """
 
     def __init__(  # noqa: PLR0913  # all that it brings together
@@ -80,6 +81,7 @@ class Run:
         self.bookmarks = bookmarks
         self.after_page = after_page
         self.report = Report(logger)
+        self.progress = client.progress
         self.pim_now: datetime | None = None
         self.families_are_few = False
         self.downloads = downloads

@@ -7,7 +7,9 @@ It has the SDK's own layout, one partition per family under the stream `assets`:
      "unfinished": {"began": "…", "newest": "…", "listings": [{"updated_after": "…", "next": "/api/rest/v1/…"}]}}
 
 `asked` beside the bookmark holds the restrictions that the settings had when it was set (`AssetQuery.restrictions`): a
-bookmark holds for the same restrictions only. Timestamps are texts in UTC, whole seconds.
+bookmark holds for the same restrictions only. `covers` names what has been read up to the bookmark, where that is not
+just `assets` and `asset_values`: a stream that is selected later has to be read from the beginning. Timestamps are
+texts in UTC, whole seconds.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 
 STREAM = "assets"
+USUALLY_COVERED = frozenset({"assets", "asset_values"})
 # The API page says nothing of how long a cursor lives; an index that is rebuilt every night ends it.
 CURSOR_LIFE = timedelta(hours=24)
 
@@ -160,9 +163,16 @@ class Bookmarks:
     Args:
         bookmarks: the states of all streams, by name, changed in place.
         warn: told, in one line, what cannot be used.
+        covers: what this run reads: names of streams below `assets` or itself, and `stored files`.
     """
 
-    def __init__(self, bookmarks: dict[str, dict[str, Any]], warn: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        bookmarks: dict[str, dict[str, Any]],
+        warn: Callable[[str], None],
+        covers: Collection[str] = USUALLY_COVERED,
+    ) -> None:
+        self._covers = frozenset(covers)
         self._stream = bookmarks.setdefault(STREAM, {})
         self._partitions: dict[str, dict[str, Any]] = {
             partition["context"]["asset_family_code"]: partition for partition in self._stream.get("partitions", [])
@@ -178,12 +188,14 @@ class Bookmarks:
             now: by the PIM's clock; None where it is unknown.
 
         Returns:
-            The timestamp after which assets are asked for; None where there is no bookmark for these
-                restrictions.
+            The timestamp after which assets are asked for; None where there is no bookmark for what this run reads.
         """
         partition = self._partitions.get(code, {})
         value = partition.get("replication_key_value")
         if not value:
+            return None
+        if missing := self._covers - _covered(partition):
+            self._warn(f"Family {code!r} is read whole: earlier runs did not read {', '.join(sorted(missing))}.")
             return None
         if not same_json(partition.get("asked", {}), restrictions):
             self._warn(f"Family {code!r} is read whole: its bookmark belongs to other settings.")
@@ -216,6 +228,7 @@ class Bookmarks:
         fresh = progress.began is not None and now is not None and abs(now - progress.began) < CURSOR_LIFE
         if (
             progress.since != since
+            or not self._covers <= _covered(kept)
             or not same_json(kept.get("asked", {}), restrictions)
             or not fresh
             or not progress.open
@@ -228,6 +241,8 @@ class Bookmarks:
         kept = progress.to_state()
         if restrictions:
             kept["asked"] = dict(restrictions)
+        if self._covers != USUALLY_COVERED:
+            kept["covers"] = sorted(self._covers)
         self._partition(progress.code)["unfinished"] = kept
 
     def close(self, progress: FamilyProgress, value: datetime | None, restrictions: Mapping[str, Any]) -> None:
@@ -239,8 +254,11 @@ class Bookmarks:
         partition.pop("unfinished", None)
         partition.update(replication_key="updated", replication_key_value=to_filter(value))
         partition.pop("asked", None)
+        partition.pop("covers", None)
         if restrictions:
             partition["asked"] = dict(restrictions)
+        if self._covers != USUALLY_COVERED:
+            partition["covers"] = sorted(self._covers)
 
     def drop_open(self, code: str) -> None:
         """Forget how far a family had been read, not its bookmark."""
@@ -256,6 +274,21 @@ class Bookmarks:
         for code in self._partitions.keys() - set(codes):
             self._remove(code)
 
+    def outlook(self) -> str:
+        """What the next run with this state will read of the assets, in one line."""
+        partitions = self._partitions.values()
+        values = sorted(filter(None, (partition.get("replication_key_value") for partition in partitions)))
+        unfinished = sum("unfinished" in partition for partition in partitions)
+        parts = []
+        if values:
+            bookmarks = "1 bookmark" if len(values) == 1 else f"{len(values)} bookmarks"
+            span = values[0] if values[0] == values[-1] else f"from {values[0]} to {values[-1]}"
+            parts.append(f"the assets changed since their family's bookmark ({bookmarks}: {span})")
+        if unfinished:
+            parts.append(f"the rest of {'1 family' if unfinished == 1 else f'{unfinished} families'}")
+        parts.append("families without a bookmark whole")
+        return f"With this state the next run reads {'; '.join(parts)}."
+
     def _partition(self, code: str) -> dict[str, Any]:
         partition = self._partitions.get(code)
         if partition is None:
@@ -265,6 +298,16 @@ class Bookmarks:
 
     def _remove(self, code: str) -> None:
         self._stream["partitions"].remove(self._partitions.pop(code))
+
+
+def _covered(kept: Mapping[str, Any]) -> frozenset[str]:
+    """What has been read up to a bookmark, or within an unfinished listing."""
+    covers = kept.get("covers")
+    return frozenset(filter(_is_text, covers)) if isinstance(covers, list) else USUALLY_COVERED
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def readable(state: Any, warn: Callable[[str], None]) -> dict[str, Any]:  # noqa: ANN401  # JSON

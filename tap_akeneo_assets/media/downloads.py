@@ -6,7 +6,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from tap_akeneo_assets.errors import NotTheFile
+from tap_akeneo_assets.errors import NotTheFile, RequestFailed
 from tap_akeneo_assets.media.checks import Expected, is_vouched_for
 from tap_akeneo_assets.media.paths import stored_path
 from tap_akeneo_assets.pim.urls import encode_media_code
@@ -45,6 +45,7 @@ class Downloads:
         self._client = client
         self._storage = storage
         self._locks = _Locks()
+        self._failed: dict[str, RequestFailed] = {}
 
     def store(self, row: Row) -> Row:
         """Store the file of a row, unless it is there already.
@@ -64,7 +65,14 @@ class Downloads:
         path = stored_path(row["asset_family_code"], row["media_file_code"])
         # Several values may name one file.
         with self._locks.held(path):
-            stored = self._storage.find(path, row["size"]) or self._download(row, path)
+            if path in self._failed:
+                raise self._failed[path]
+            try:
+                stored = self._storage.find(path, row["size"]) or self._download(row, path)
+            except RequestFailed as error:
+                # Several values may name one file: it is not tried again for each of them.
+                self._failed[path] = error.with_traceback(None)
+                raise
         return {
             **row,
             "sha256": stored.sha256,

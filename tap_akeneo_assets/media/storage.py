@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tap_akeneo_assets.errors import Fatal, RequestFailed
+from tap_akeneo_assets.errors import Fatal, RequestFailed, StorageUnreadable
 from tap_akeneo_assets.media.checks import KEPT_BYTES, Received
 
 if TYPE_CHECKING:
@@ -247,8 +247,9 @@ class Storage:
             number = error.errno if isinstance(error, OSError) else None
             reason = _LASTING.get(number or 0) or _LASTING_TYPES.get(type(error).__name__, "")
             line = f"media_storage {self._shown} cannot be {done}: {reason or type(error).__name__}."
-            passes = not reason and isinstance(error, OSError)
-            raise (RequestFailed if passes else Fatal)(line) from error
+            if reason:
+                raise Fatal(line) from error
+            raise (StorageUnreadable if done == "read" else RequestFailed)(line) from error
 
 
 def _open(url: str, shown: str) -> tuple[AbstractFileSystem, str]:

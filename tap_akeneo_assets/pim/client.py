@@ -46,6 +46,7 @@ from tap_akeneo_assets.pim.responses import (
 )
 from tap_akeneo_assets.pim.urls import base_url, is_loopback, other_host, path_and_query, values_in
 from tap_akeneo_assets.pim.waits import back_off, http_date
+from tap_akeneo_assets.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -114,6 +115,9 @@ class Client:
         clock: the time, for tests.
         random: gives numbers from 0 to 1, for the jitter.
 
+    Attributes:
+        progress: counts requests, retries and bytes.
+
     Raises:
         ValueError: `api_url` or `user_agent` cannot be used; the message repeats neither.
     """
@@ -144,6 +148,7 @@ class Client:
         self._stop = stop or threading.Event()
         self._clock = clock or Clock(self._stop)
         self._random = random
+        self.progress = Progress(self._clock.monotonic)
         self._rate_limiter = RateLimiter(self._clock, max_requests_per_second)
         self._tokens = Tokens(credentials, self._ask_for_token, self._clock.monotonic)
         self._connections = Connections(self._stop)
@@ -307,6 +312,7 @@ class Client:
             )
         wait = back_off(failures, retry.after, self._random)
         tries = self._max_retries + 1
+        self.progress.waits(request_info.api_path, wait, crowded=retry.crowded)
         logger.warning(
             "%s: %s; waiting %.1f s before try %d of %d", request_info, retry.reason, wait, failures + 1, tries
         )
@@ -367,6 +373,7 @@ class Client:
         self._rate_limiter.enter()
         self._warn_if_unencrypted()
         request = prepare()
+        self.progress.sent(request_info.api_path)
         began = self._clock.monotonic()
         try:
             with (
@@ -377,6 +384,8 @@ class Client:
             ):
                 self._answered = True
                 outcome = self._receive(request_info, response, began, consume)
+                if isinstance(outcome, Answer):
+                    self.progress.answered(request_info.api_path, outcome.size)
                 # Whatever else was wrong with an answer, another connection costs little.
                 loan.reusable = isinstance(outcome, Answer | Denied | AkeneoError)
                 return outcome

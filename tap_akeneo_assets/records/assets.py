@@ -136,7 +136,7 @@ class AssetPage(NamedTuple):
     codes: Sequence[str]
     next: str | None
     assets: Sequence[Asset] = ()
-    items: Sequence[Mapping[str, Any]] = ()
+    items: Sequence[object] = ()
 
     @classmethod
     def of(cls, data: PlainPage | Any) -> AssetPage:  # noqa: ANN401  # JSON
@@ -149,7 +149,8 @@ class AssetPage(NamedTuple):
             codes = [asset.code for asset in data.assets]
             return cls(codes, pages.next_link({"_links": data.links}), assets=data.assets)
         items = pages.page_items(data)
-        return cls([str(item.get("code")) for item in items], pages.next_link(data), items=items)
+        codes = [str(item.get("code")) if isinstance(item, dict) else "" for item in items]
+        return cls(codes, pages.next_link(data), items=items)
 
 
 class _Embedded(msgspec.Struct, gc=False):

@@ -8,8 +8,8 @@ from tap_akeneo_assets.errors import UnexpectedShape
 from tap_akeneo_assets.records.shapes import as_list, as_text
 
 
-def items(answer: object) -> list[dict[str, Any]]:
-    """The items of a list's answer.
+def items(answer: object) -> list[Any]:
+    """The items of a list's answer, whatever each of them is.
 
     Args:
         answer: a bare array, or a page that has them in `_embedded`, as `items` or `_items`; PHP may have made objects
@@ -28,13 +28,10 @@ def items(answer: object) -> list[dict[str, Any]]:
     listed = as_list(found)
     if listed is None:
         raise UnexpectedShape(path, found, "an array")
-    for item in listed:
-        if type(item) is not dict:
-            raise UnexpectedShape(f"{path}[]", item, "an object")
     return listed
 
 
-def page_items(answer: object) -> list[dict[str, Any]]:
+def page_items(answer: object) -> list[Any]:
     """The items of a page, as of a list that has several.
 
     Raises:

@@ -35,6 +35,9 @@ class Batches:
         stream: whose records they hold.
         config: the SDK's `batch_config`.
         version: the version of the stream's rows, as messages have it; empty where they have none.
+
+    Attributes:
+        bytes_written: into files of JSON lines, so far.
     """
 
     def __init__(self, stream: AkeneoStream, config: Any, version: dict[str, int]) -> None:  # noqa: ANN401  # its type is private to the SDK
@@ -43,6 +46,7 @@ class Batches:
         self._version = version
         self._columns = {VERSION_COLUMN: version["version"]} if version else {}
         self._waiting: dict[str, list[dict[str, Any]]] = {}
+        self.bytes_written = 0
 
     def add(self, alias: str, records: Sequence[dict[str, Any]]) -> None:
         """Add records, and write a file when they fill one.
@@ -77,14 +81,17 @@ class Batches:
             else:
                 yield from Batcher(self._stream.tap_name, alias, self._config).get_batches(iter(records))
         except Exception as error:  # whatever a storage raises
-            reason = f"{type(error).__name__}: {error}"
-            raise OutputLost(f"batch_config: a file for {alias!r} cannot be written: {reason}") from error
+            # The driver's own text may hold an address with credentials in it.
+            reason = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
+            raise OutputLost(f"batch_config: a file for {alias!r} cannot be written: {reason}.") from error
 
     def _write_json_lines(self, alias: str, records: Sequence[dict[str, Any]]) -> str:
         """Write one file, and give its URL."""
         storage, compressed = self._config.storage, self._config.encoding.compression == "gzip"
         name = f"{storage.prefix or ''}{self._stream.tap_name}--{alias}-{uuid4()}.json{'.gz' if compressed else ''}"
         lines = _ENCODER.encode_lines(records)
+        content = gzip.compress(lines) if compressed else lines
         with storage.open(name, "wb") as file:
-            file.write(gzip.compress(lines) if compressed else lines)
+            file.write(content)
+        self.bytes_written += len(content)
         return str(storage.get_url(name))

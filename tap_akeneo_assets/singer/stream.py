@@ -180,6 +180,11 @@ class AkeneoStream(Stream):
         except RecursionError:
             raise DamagedPage(f"A record of {self.name!r} is nested too deep to be written.") from None
 
+    @property
+    def batch_bytes(self) -> int:
+        """How many bytes have been written into BATCH files."""
+        return self._batches.bytes_written if self._batches else 0
+
     def flush(self) -> None:
         """Write what a STATE would vouch for."""
         if self._batches:

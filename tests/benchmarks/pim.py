@@ -22,7 +22,7 @@ TEXT = "A picture of the product as it stands in the shop, taken from the front,
 ATTRIBUTES = 18
 
 
-class Family:
+class ServedFamily:
     """One family's answers, as bytes."""
 
     def __init__(self, code: str, size: int, chance: random.Random) -> None:
@@ -88,7 +88,7 @@ class Pim:
 
     def __init__(self, sizes: list[int], latency: float) -> None:
         chance = random.Random(0)  # noqa: S311  # data, no secret
-        self.families = {f"family_{n:05}": Family(f"family_{n:05}", size, chance) for n, size in enumerate(sizes)}
+        self.families = {f"family_{n:05}": ServedFamily(f"family_{n:05}", size, chance) for n, size in enumerate(sizes)}
         self.latency = latency
         self.requests = self.in_flight = self.most_in_flight = 0
 

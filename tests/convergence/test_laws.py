@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from tap_akeneo_assets.sandbox.records import RequestRecord
-    from tests.support import Run
+    from tests.support import Outcome
 
 Record = dict[str, Any]
 
@@ -232,7 +232,7 @@ class Histories(RuleBasedStateMachine):
         self.world.pim.options.hidden_families = frozenset()
         self.world.pass_time(self.lag + 1)
 
-    def run(self, plan: Plan) -> Run:
+    def run(self, plan: Plan) -> Outcome:
         """Run the tap, and let the target load what it writes."""
         world, pim = self.world, self.world.pim
         meddler = Meddler(world, plan, many_at_once=self.settings["max_concurrency"] > 1)
@@ -254,7 +254,7 @@ class Histories(RuleBasedStateMachine):
         self.deliver(run, plan)
         return run
 
-    def deliver(self, run: Run, plan: Plan) -> None:
+    def deliver(self, run: Outcome, plan: Plan) -> None:
         """Give the target what was written until the kill."""
         messages = run.messages
         if plan.killed is not None:
@@ -265,7 +265,7 @@ class Histories(RuleBasedStateMachine):
             exercised["killed between two STATEs"] += bool(states)
         self.warehouse.load(messages)
 
-    def check_run(self, run: Run, meddler: Meddler) -> None:
+    def check_run(self, run: Outcome, meddler: Meddler) -> None:
         """What holds of each run."""
         assert not meddler.endless
         assert run.status == 0 or meddler.met
