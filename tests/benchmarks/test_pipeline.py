@@ -1,0 +1,89 @@
+"""What people wait for: from a PIM into a real Postgres, by target-postgres's defaults and by what `meltano.yml` sets.
+
+Ratios within one run are what counts: times depend on the machine and on what else it does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from psycopg import sql
+
+from tests.conftest import TARGET, Database
+from tests.test_targets import loader_config
+
+from .test_benchmarks import CORE_STREAMS, ROUNDS, Pim, pim, show
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.benchmark
+
+STREAMS = (*CORE_STREAMS, "asset_values")
+SIZES = [500] * 6
+
+
+def load(served: Pim, database: Database, settings: dict[str, Any], folder: Path) -> tuple[float, float]:
+    """Run tap and target; seconds until both have ended, and the target's processor time."""
+    config = folder / f"{database.schema}.json"
+    config.write_text(json.dumps({**database.settings, **settings}))
+    command = served.tap(STREAMS)
+    with (folder / "log").open("wb") as log:
+        began = time.monotonic()
+        tap = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)  # noqa: S603
+        target = subprocess.Popen(  # noqa: S603
+            [TARGET, "--config", config], stdin=tap.stdout, stdout=log, stderr=log, env={**os.environ, "PGTZ": "UTC"}
+        )
+        assert tap.stdout
+        tap.stdout.close()  # else the tap would outlive a target that failed
+        _, status, usage = os.wait4(target.pid, 0)
+        target.returncode = status
+        assert (tap.wait(), status) == (0, 0), (folder / "log").read_text()[-2000:]
+        return time.monotonic() - began, usage.ru_utime + usage.ru_stime
+
+
+def assert_same_rows(one: Database, other: Database) -> None:
+    """All tables of two schemas hold the same, without the target's own columns."""
+    for table in STREAMS:
+        columns = one.query(
+            sql.SQL(
+                "SELECT column_name AS name FROM information_schema.columns "
+                "WHERE table_schema = {} AND table_name = {} AND NOT starts_with(column_name, '_sdc')"
+            ).format(one.schema, table)
+        )
+        names = sql.SQL(", ").join(sql.Identifier(column["name"]) for column in columns)
+        left, right = (
+            sql.SQL("SELECT {} FROM {}").format(names, sql.Identifier(database.schema, table))
+            for database in (one, other)
+        )
+        for first, second in ((left, right), (right, left)):
+            assert one.query(sql.SQL("({} EXCEPT ALL {}) LIMIT 1").format(first, second)) == [], table
+
+
+def test_into_postgres(postgres: Path, tmp_path: Path) -> None:
+    ways: dict[str, dict[str, Any]] = {
+        "the target's defaults": {},
+        "as meltano.yml sets it": loader_config(),
+        "with use_copy besides (numbers become doubles)": {**loader_config(), "use_copy": True},
+    }
+    runs: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    made: list[Database] = []
+    with pim(SIZES, tmp_path) as served:
+        for turn in range(ROUNDS):
+            for way, settings in enumerate(ways.values()):
+                made.append(Database(postgres, f"pipeline_{turn}_{way}"))
+                runs[list(ways)[way]].append(load(served, made[-1], settings, tmp_path))
+    assert_same_rows(*made[:2])
+    assets = sum(SIZES)
+    (floor, floor_cpu), *_ = medians = [tuple(map(statistics.median, zip(*runs[name], strict=True))) for name in ways]
+    for name, (wall, cpu) in zip(ways, medians, strict=True):
+        show(
+            f"{assets:,} assets into Postgres, {name}: {wall:.1f} s, {floor / wall:.1f} x as fast; "
+            f"the target's processor time {cpu:.1f} s, {floor_cpu / cpu:.1f} x less"
+        )
