@@ -37,8 +37,8 @@ FROM placed
 WHERE place <= 3
 ORDER BY family, place;
 
--- Some columns of the wide table that dbt made.
+-- Of the wide table that dbt made: some columns, and the rows that have most of them.
 SELECT asset_code, title_en_us, title_fr_fr, main_colors_labels, background_label, width_mm, retouched, shot_on::date
 FROM packshots
-ORDER BY asset_updated DESC, asset_code
+ORDER BY num_nulls(title_en_us, title_fr_fr, main_colors_labels, background_label, width_mm, shot_on), asset_code
 LIMIT 5;

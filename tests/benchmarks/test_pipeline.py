@@ -18,9 +18,10 @@ from psycopg import sql
 from tests.conftest import TARGET, Database
 from tests.test_targets import loader_config
 
-from .test_benchmarks import CORE_STREAMS, ROUNDS, Pim, pim, show
+from .test_benchmarks import CORE_STREAMS, ROUNDS, pim, show
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 pytestmark = pytest.mark.benchmark
@@ -29,14 +30,13 @@ STREAMS = (*CORE_STREAMS, "asset_values")
 SIZES = [500] * 6
 
 
-def load(served: Pim, database: Database, settings: dict[str, Any], folder: Path) -> tuple[float, float]:
+def load(tap_command: Sequence[str], database: Database, settings: dict[str, Any], folder: Path) -> tuple[float, float]:
     """Run tap and target; seconds until both have ended, and the target's processor time."""
     config = folder / f"{database.schema}.json"
     config.write_text(json.dumps({**database.settings, **settings}))
-    command = served.tap(STREAMS)
     with (folder / "log").open("wb") as log:
         began = time.monotonic()
-        tap = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)  # noqa: S603
+        tap = subprocess.Popen(tap_command, stdout=subprocess.PIPE, stderr=log)  # noqa: S603
         target = subprocess.Popen(  # noqa: S603
             [TARGET, "--config", config], stdin=tap.stdout, stdout=log, stderr=log, env={**os.environ, "PGTZ": "UTC"}
         )
@@ -67,19 +67,29 @@ def assert_same_rows(one: Database, other: Database) -> None:
 
 
 def test_into_postgres(postgres: Path, tmp_path: Path) -> None:
-    ways: dict[str, dict[str, Any]] = {
-        "the target's defaults": {},
-        "as meltano.yml sets it": loader_config(),
-        "with use_copy besides (numbers become doubles)": {**loader_config(), "use_copy": True},
+    batches = {
+        "encoding": {"format": "jsonl", "compression": "gzip"},
+        "storage": {"root": tmp_path.as_uri()},
+        "batch_size": 10_000,
+    }
+    shipped = loader_config()
+    # Settings of the tap, settings of the target.
+    ways: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+        "the target's defaults": ({}, {}),
+        "as meltano.yml sets it": ({}, shipped),
+        "by BATCH files": ({"batch_config": batches}, shipped),
+        "by use_copy, which makes doubles of numbers": ({}, {**shipped, "use_copy": True}),
+        "by both": ({"batch_config": batches}, {**shipped, "use_copy": True}),
     }
     runs: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     made: list[Database] = []
     with pim(SIZES, tmp_path) as served:
         for turn in range(ROUNDS):
-            for way, settings in enumerate(ways.values()):
-                made.append(Database(postgres, f"pipeline_{turn}_{way}"))
-                runs[list(ways)[way]].append(load(served, made[-1], settings, tmp_path))
-    assert_same_rows(*made[:2])
+            for way, (of_tap, of_target) in ways.items():
+                made.append(Database(postgres, f"pipeline_{turn}_{list(ways).index(way)}"))
+                runs[way].append(load(served.tap(STREAMS, **of_tap), made[-1], of_target, tmp_path))
+    for other in made[1 : len(ways)]:
+        assert_same_rows(made[0], other)
     assets = sum(SIZES)
     (floor, floor_cpu), *_ = medians = [tuple(map(statistics.median, zip(*runs[name], strict=True))) for name in ways]
     for name, (wall, cpu) in zip(ways, medians, strict=True):
