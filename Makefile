@@ -17,7 +17,7 @@ PIP := bin/python -m pip --disable-pip-version-check -qq
 help: ## List these commands
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | expand -t 10
 
-demo: python ## Load a sandbox's assets into a real Postgres by Meltano, and show what arrived
+demo: python ## Load a sandbox's assets into a real Postgres by Meltano, make tables by dbt, and show what arrived
 	@$(PYTHON) demo/demo.py prepare
 	@.demo/venv/bin/python demo/demo.py show
 

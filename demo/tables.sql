@@ -8,5 +8,5 @@ SELECT string_agg(
     ' UNION ALL '
 )
 FROM information_schema.tables
-WHERE table_schema = 'tap_akeneo_assets'
+WHERE table_schema = 'tap_akeneo_assets' AND table_type = 'BASE TABLE'
 \gexec

@@ -41,17 +41,21 @@ class Database:
     schema: str
     name: str = "postgres"
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """Where it is, as settings of target-postgres."""
+        return {
+            "sqlalchemy_url": f"postgresql+psycopg://postgres:@/{self.name}?host={self.folder}",
+            "default_target_schema": self.schema,
+        }
+
     def load(self, output: bytes | int, *, zone: str | None = "UTC", timeout: float = 120, **config: Any) -> None:  # noqa: ANN401  # settings of any type
         """Let target-postgres load a tap's output, given as bytes or as a pipe's end.
 
         `zone` is that of the target's session, the server's own if None: columns have no time zone, and INSERT
         converts to it.
         """
-        settings = {
-            "sqlalchemy_url": f"postgresql+psycopg://postgres:@/{self.name}?host={self.folder}",
-            "default_target_schema": self.schema,
-            **config,
-        }
+        settings = {**self.settings, **config}
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             config_file, log = folder / "config.json", folder / "log"

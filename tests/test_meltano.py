@@ -122,6 +122,12 @@ def test_the_loaders_session_is_in_utc(project: dict[str, Any]) -> None:
     assert loader["env"] == {"PGTZ": "UTC"}
 
 
+def test_the_loader_does_not_validate_what_postgres_checks_anyway(project: dict[str, Any]) -> None:
+    loader = next(loader for loader in project["plugins"]["loaders"] if loader["name"] == "target-postgres")
+    assert loader["config"] == {"validate_records": False}
+    assert loader["config"].keys() <= {setting["name"] for setting in loader["settings"]}
+
+
 def test_the_jobs_run_plugins_that_exist_and_each_has_its_schedule(project: dict[str, Any]) -> None:
     names = {plugin["name"] for kind in project["plugins"].values() for plugin in kind}
     jobs = {job["name"]: job["tasks"] for job in project["jobs"]}

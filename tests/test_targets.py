@@ -13,15 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from psycopg import sql
 
 from tap_akeneo_assets.sandbox import Options, demo_pim
 from tap_akeneo_assets.sandbox.server import serve
 from tap_akeneo_assets.sandbox.shapes import View
 
+from .conftest import TARGET
 from .environments import environment
 from .expected import KEYS, by_key, records_of
-from .pims import NOON, odd_pim, value
+from .pims import LONG_NUMBER, NOON, odd_pim, value
 from .support import environment as environment_of_tap
 from .support import full_table, select, sync, sync_pim
 from .test_postgres import ORIGIN, assert_equal_to_pim, loaded
@@ -116,6 +118,49 @@ def test_copy_brings_an_odd_pim_into_postgres_but_for_the_last_digits(database: 
     assert_tables(database, pim, use_copy=True)
     numbers = {row["number_value"] for row in loaded(database, "asset_values")}
     assert Decimal("9" * 40) not in numbers
+
+
+def loader_config() -> dict[str, Any]:
+    """What `meltano.yml` sets for target-postgres."""
+    project = yaml.safe_load((Path(__file__).parent.with_name("meltano.yml")).read_text(encoding="utf-8"))
+    config: dict[str, Any] = next(
+        plugin for plugin in project["plugins"]["loaders"] if plugin["name"] == "target-postgres"
+    )["config"]
+    return config
+
+
+def test_the_settings_for_loading_faster_bring_an_odd_pim_with_all_digits(database: Database) -> None:
+    pim = odd_pim(Options(link_origin=ORIGIN))
+    database.load(sync_pim(pim).output, **loader_config())
+    assert_equal_to_pim(database, pim)
+    numbers = {row["number_value"] for row in loaded(database, "asset_values")}
+    assert {Decimal(LONG_NUMBER), Decimal("9" * 40)} <= numbers
+
+
+def test_what_a_killed_target_left_is_completed_by_the_next_run(database: Database, tmp_path: Path) -> None:
+    pim = odd_pim(Options(link_origin=ORIGIN))
+    output = sync_pim(pim).output
+    arguments = config(tmp_path, **database.settings, **loader_config(), batch_size_rows=5)
+    lines = output.splitlines(keepends=True)
+    (*_, last) = (number for number, line in enumerate(lines) if b'"RECORD"' in line and b'"asset_values"' in line)
+    # Without the last value, so that something is missing however late the target is killed.
+    messages = tmp_path / "messages"
+    messages.write_bytes(b"".join(lines[:last]))
+    with (
+        messages.open("rb") as stdin,
+        subprocess.Popen(  # noqa: S603
+            [TARGET, *arguments], stdin=stdin, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        ) as target,
+    ):
+        assert target.stderr
+        inserts = (line for line in target.stderr if b"Inserting with SQL" in line and b"value_key" in line)
+        next(inserts)
+        next(inserts)  # the batch before is committed
+        target.kill()
+    found = database.query("SELECT count(*) AS rows FROM asset_values")[0]["rows"]
+    assert 0 < found < len(records_of(pim)["asset_values"])
+    database.load(output, **loader_config())
+    assert_equal_to_pim(database, pim)
 
 
 def test_stream_maps_in_postgres(database: Database) -> None:
