@@ -28,7 +28,7 @@ WORDS = 3
 PARTS = {
     "Callable[[bytes], Any]",
     "dict[str, list[dict[str, Any]]]",
-    "Callable[[RequestInfo, requests.Response, float], Outcome[T]]",
+    "Callable[[Reply], Outcome[T]]",
     "is not of type (.*) in config",
     "Tunnel connection failed: (\\d{3})",
     "{n_fmt}/{total_fmt} families |{bar:10}| {desc}",
