@@ -10,6 +10,8 @@ endif
 
 # An environment is made anew when pyproject.toml is newer, and for another PYTHON.
 MADE := made-with-$(subst /,-,$(PYTHON))
+# Tests start many processes, which would compile the code again each time.
+export PYTHONDONTWRITEBYTECODE :=
 # Four tests at once at most: each may start a PIM, a tap and a Postgres of its own.
 PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=worksteal
 PIP := bin/python -m pip --disable-pip-version-check -qq

@@ -105,6 +105,7 @@ def test_shards_on_two_workers_are_one_run_although_a_worker_is_killed(database:
     assert_equal_to_pim(database, pim)
 
 
+@pytest.mark.long
 def test_a_shard_that_fails_is_reported_and_the_others_are_loaded(database: Database, tmp_path: Path) -> None:
     pim = demo_pim(families=9, assets=3, options=Options(link_origin=ORIGIN))
     family = one_family_of("2/3", pim)
@@ -121,6 +122,7 @@ def test_a_shard_that_fails_is_reported_and_the_others_are_loaded(database: Data
     assert pim.max_in_flight <= akeneo_shards.IN_FLIGHT
 
 
+@pytest.mark.long
 def test_a_shard_goes_on_at_its_last_state(database: Database, tmp_path: Path) -> None:
     pim = demo_pim(families=9, assets=3)
     steps = pipeline(database, tmp_path)

@@ -240,6 +240,7 @@ def test_100_000_assets_in_postgres(database: Database, *, use_copy: bool) -> No
 # target-jsonl.
 
 
+@pytest.mark.long
 def test_target_jsonl(tmp_path: Path) -> None:
     pim = odd_pim(Options(link_origin=ORIGIN))
     written = sync_pim(pim)
@@ -262,6 +263,7 @@ with duckdb.connect(warehouse, read_only=True) as connection:
 """
 
 
+@pytest.mark.long
 def test_target_duckdb_loses_no_row(tmp_path: Path) -> None:
     pim = demo_pim(assets=40)
     written = sync_pim(pim)
