@@ -12,8 +12,8 @@ endif
 MADE := made-with-$(subst /,-,$(PYTHON))
 # Tests start many processes, which would compile the code again each time.
 export PYTHONDONTWRITEBYTECODE :=
-# More tests at once than most machines have cores, since many of them wait for processes that they started.
-PARALLEL := --numprocesses=4 --dist=worksteal
+# Four tests at once at most: each may start a PIM, a tap and a Postgres of its own.
+PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=worksteal
 PIP := bin/python -m pip --disable-pip-version-check -qq
 
 help: ## List these commands
