@@ -12,7 +12,7 @@ from tap_akeneo_assets.records.values import needs_attributes, value_rows
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from tap_akeneo_assets.extract.run import Run
@@ -107,31 +107,51 @@ class AssetWriter:
         values: list[ValueRow] = []
         media_files: list[Row] = []
         if self._values.has_to_be_read or self._media_files.has_to_be_read:
-            infos = await self._attributes_for(assets, progress)
             passing = [asset for asset in assets if self._assets.passes_map(asset.record)]
-            if self._values.has_to_be_read:
-                values = self._value_rows(passing, infos)
-            if self._media_files.has_to_be_read:
-                files = [row for asset in passing for row in media_rows(asset, self._code, infos)]
-                media_files = await self._stored(files, progress)
+            rows = self._rows(passing, None)
+            if rows is None:
+                rows = self._rows(passing, await self._attributes_for(passing, progress))
+            assert rows is not None  # noqa: S101  # nothing else is needed
+            values, media_files = rows[0], await self._stored(rows[1], progress)
         progress.add(assets)
         self._assets.emit([asset.record for asset in assets])
         self._values.emit(values)
         self._media_files.emit(media_files)
         return len(assets)
 
+    def _rows(
+        self, assets: Sequence[Asset], attributes: Mapping[str, AttributeInfo] | None
+    ) -> tuple[list[ValueRow], list[Row]] | None:
+        """The rows of values and of media files; None where the attributes have to be read first."""
+        values: list[ValueRow] = []
+        media_files: list[Row] = []
+        unparsed: set[tuple[str, str]] = set()
+        for asset in assets:
+            if self._values.has_to_be_read:
+                rows = value_rows(asset, self._code, attributes, unparsed)
+                if rows is None:
+                    return None
+                values += rows
+            elif attributes is None and needs_attributes(asset):
+                return None
+            if self._media_files.has_to_be_read:
+                media_files += media_rows(asset, self._code, attributes)
+        for attribute, kind in sorted(unparsed):
+            self._report.warn_once(
+                f"Family {self._code!r}: the attribute {attribute!r} has values that are no {kind}: see `raw_value`.",
+                self._code,
+                attribute,
+            )
+        return values, media_files
+
     async def _attributes_for(
         self, assets: Sequence[Asset], progress: FamilyProgress
-    ) -> Mapping[str, AttributeInfo] | None:
-        """The attributes that tell how to type the values of some assets; None where the values tell it themselves.
+    ) -> Mapping[str, AttributeInfo]:
+        """The attributes that tell how to type the values of some assets.
 
         Raises:
-            DamagedPage: they are needed, and could not be read.
+            DamagedPage: they could not be read.
         """
-        loading = self._family.attributes
-        if not any(map(needs_attributes, assets)):
-            known = loading.result() if loading and loading.done() else None
-            return known and known.infos
         attributes = await self._load_attributes(self._family)
         if attributes is None:
             raise DamagedPage("The values cannot be typed, since the attributes could not be read.")
@@ -140,17 +160,6 @@ class AssetWriter:
         if not attributes.whole and any(needs_attributes(asset, attributes.infos) for asset in assets):
             progress.damaged = True
         return attributes.infos
-
-    def _value_rows(self, assets: Iterable[Asset], attributes: Mapping[str, AttributeInfo] | None) -> list[ValueRow]:
-        unparsed: set[tuple[str, str]] = set()
-        rows = [row for asset in assets for row in value_rows(asset, self._code, attributes, unparsed)]
-        for attribute, kind in sorted(unparsed):
-            self._report.warn_once(
-                f"Family {self._code!r}: the attribute {attribute!r} has values that are no {kind}: see `raw_value`.",
-                self._code,
-                attribute,
-            )
-        return rows
 
     async def _stored(self, rows: list[Row], progress: FamilyProgress) -> list[Row]:
         """Store the files of some rows; a row whose file fails stays as it is."""

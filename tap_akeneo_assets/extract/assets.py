@@ -11,6 +11,7 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tap_akeneo_assets.errors import DamagedPage, NotFound, PaginationLoop, Refused, RequestFailed, UnexpectedShape
@@ -308,8 +309,6 @@ class FamilySync:
     # Records
 
     def _assets_of(self, page: AssetPage) -> Sequence[Asset]:
-        for asset in page.assets:
-            asset.belong_to(self.code)
         return page.assets or list(map(Asset, self._records(page.items)))
 
     def _records(self, items: Sequence[object]) -> list[dict[str, Any]]:
@@ -458,7 +457,7 @@ class FamilySync:
 
     def _fetch(self, open_listing: OpenListing, link: str | None = None) -> ComingPage:
         listing, rank = open_listing.listing, page_rank(open_listing.history.pages)
-        decode = decode_page if self._assets.writes_records_unchanged else json_body.decode
+        decode = partial(decode_page, family=self.code) if self._assets.writes_records_unchanged else json_body.decode
         parameters, link = self._parameters(listing), link or listing.next
         return self._run.fetch(self._path, parameters, link, rank=rank, decode=decode)
 

@@ -83,9 +83,9 @@ class Sample:
             return False
         self._pages_missing -= 1
         self.written.update((asset.code, asset.updated) for asset in assets)
-        timestamps = [to_datetime(updated) for updated in self.written.values() if updated]
-        if self._pages_missing or not timestamps or len(timestamps) < len(self.written):
+        if self._pages_missing or not self.written or not all(self.written.values()):
             return False
+        timestamps = [to_datetime(updated) for updated in self.written.values() if updated]
         self.ranges = cut(self._listing, quantiles(timestamps, self._parts))
         return len(self.ranges) >= MIN_RANGES
 

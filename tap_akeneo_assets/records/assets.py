@@ -1,14 +1,13 @@
 """Pages of assets, decoded. Pure.
 
 Most pages hold nothing odd: exactly the fields that the API documents, in the shapes that it documents. Such a page is
-decoded into structs that state this shape, and each asset's `values` go to the output as the very bytes that came. What
-does not fit (unknown fields, shapes that PHP changed, numbers that are no texts, characters that no target takes) is
+decoded into structs that state this shape, and each asset's `values` go to the output as the very bytes that came; they
+are decoded only to see whether they fit, and once more where somebody needs them. What does not fit (unknown fields, shapes that PHP changed, numbers that are no texts, characters that no target takes) is
 decoded without loss by `json_body` and mended by `shapes`. Both ways give the same records.
 """
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias
 
 import msgspec
@@ -25,6 +24,7 @@ _Scalar: TypeAlias = str | int | bool | None
 _Inner: TypeAlias = _Scalar | dict[str, _Scalar]
 _Object: TypeAlias = dict[str, _Scalar | dict[str, _Inner]]
 _Code: TypeAlias = Annotated[str, Meta(min_length=1)]
+_LINE_FEED, _CARRIAGE_RETURN, _BACKSLASH = b"\n\r\\"
 
 
 class Value(msgspec.Struct, forbid_unknown_fields=True, gc=False, rename={"links": "_links"}):
@@ -78,7 +78,6 @@ class Asset:
 
     Args:
         record: its record: a dict, or a plain asset.
-        values: its values by attribute; those of the record if None.
 
     Attributes:
         code: its code.
@@ -86,9 +85,9 @@ class Asset:
         record: its record.
     """
 
-    def __init__(
-        self, record: dict[str, Any] | PlainAsset, values: Mapping[str, Sequence[Value]] | None = None
-    ) -> None:
+    __slots__ = ("code", "record", "updated")
+
+    def __init__(self, record: dict[str, Any] | PlainAsset) -> None:
         self.record = record
         if isinstance(record, PlainAsset):
             self.code: str = record.code
@@ -96,19 +95,14 @@ class Asset:
         else:
             self.code = record["code"]
             self.updated = record.get("updated")
-        if values is not None:
-            self.values = values
 
-    def belong_to(self, family: str) -> None:
-        """Complete a plain record: set its family, and leave out its links."""
-        if isinstance(self.record, PlainAsset):
-            self.record.asset_family_code, self.record.links = family, UNSET
-
-    @cached_property
+    @property
     def values(self) -> Mapping[str, Sequence[Value]]:
-        """Its values by attribute."""
-        values = self.record.get("values") if isinstance(self.record, dict) else None
-        return {code: [Value.of(value) for value in its_values or ()] for code, its_values in (values or {}).items()}
+        """Its values by attribute, made anew each time: a page's values take far more memory than their text."""
+        if isinstance(self.record, PlainAsset):
+            return _decode_values(self.record.values)
+        values = self.record.get("values") or {}
+        return {code: [Value.of(value) for value in its_values or ()] for code, its_values in values.items()}
 
 
 class PlainPage(NamedTuple):
@@ -117,10 +111,12 @@ class PlainPage(NamedTuple):
     Attributes:
         links: the page's `_links`.
         assets: its assets, none twice.
+        codes: their codes.
     """
 
     links: Mapping[str, Any]
     assets: Sequence[Asset]
+    codes: Sequence[str]
 
 
 class AssetPage(NamedTuple):
@@ -146,8 +142,7 @@ class AssetPage(NamedTuple):
             UnexpectedShape: it is no page.
         """
         if isinstance(data, PlainPage):
-            codes = [asset.code for asset in data.assets]
-            return cls(codes, pages.next_link({"_links": data.links}), assets=data.assets)
+            return cls(data.codes, pages.next_link({"_links": data.links}), assets=data.assets)
         items = pages.page_items(data)
         codes = [str(item.get("code")) if isinstance(item, dict) else "" for item in items]
         return cls(codes, pages.next_link(data), items=items)
@@ -163,14 +158,15 @@ class _Page(msgspec.Struct, gc=False, rename={"embedded": "_embedded", "links": 
 
 
 _decode_page = msgspec.json.Decoder(_Page).decode
-_decode_values = msgspec.json.Decoder(dict[_Code, list[Value]]).decode
+_decode_values = msgspec.json.Decoder(dict[str, list[Value]]).decode
 
 
-def decode_page(body: bytes) -> tuple[PlainPage | Any, list[str]]:
+def decode_page(body: bytes, family: str) -> tuple[PlainPage | Any, list[str]]:
     """Decode a page of assets.
 
     Args:
         body: as it came.
+        family: the code of their family.
 
     Returns:
         A `PlainPage`, or what `json_body.decode` gives.
@@ -178,35 +174,38 @@ def decode_page(body: bytes) -> tuple[PlainPage | Any, list[str]]:
     Raises:
         NotJson, UnusableJson: as `json_body.decode` raises them.
     """
-    page = _plain_page(body)
+    page = _plain_page(body, family)
     return json_body.decode(body) if page is None else (page, [])
 
 
-def _plain_page(body: bytes) -> PlainPage | None:
-    # A line break would end the message; NUL is what no Postgres takes.
-    if b"\n" in body or b"\r" in body or b"\\u0000" in body:
+def _plain_page(body: bytes, family: str) -> PlainPage | None:
+    # A line break would end the message; NUL is what no Postgres takes. Looking for one character is much quicker.
+    if _LINE_FEED in body or _CARRIAGE_RETURN in body or (_BACKSLASH in body and b"\\u0000" in body):
         return None
     try:
         page = _decode_page(body)
-        assets = [Asset(_in_utc(asset), _decode_values(asset.values)) for asset in page.embedded.items]
+        assets = [_plain_asset(asset, family) for asset in page.embedded.items]
     except (msgspec.DecodeError, UnicodeDecodeError, UnexpectedShape, RecursionError):
         return None
-    if len({asset.code for asset in assets}) < len(assets):
-        return None
-    return PlainPage(page.links, assets)
+    codes = [asset.code for asset in assets]
+    return PlainPage(page.links, assets, codes) if len(set(codes)) == len(codes) else None
 
 
-def _in_utc(asset: PlainAsset) -> PlainAsset:
-    """The asset with its timestamps in UTC.
+def _plain_asset(asset: PlainAsset, family: str) -> Asset:
+    """Make a record of what a page holds: complete, and with its timestamps in UTC.
 
     Raises:
-        UnexpectedShape: one of them is no real date.
+        UnexpectedShape: it holds something odd all the same.
+        msgspec.DecodeError, UnicodeDecodeError: likewise.
     """
+    if "" in _decode_values(asset.values):
+        raise UnexpectedShape("values", "", "an attribute's code")
+    asset.asset_family_code, asset.links = family, UNSET
     if isinstance(asset.created, str):
         asset.created = _utc(asset.created)
     if isinstance(asset.updated, str):
         asset.updated = _utc(asset.updated)
-    return asset
+    return Asset(asset)
 
 
 def _utc(text: str) -> str:

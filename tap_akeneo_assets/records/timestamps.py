@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 _TIMESTAMP = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ]([01]\d:[0-5]\d|2[0-3]:[0-5]\d)(:[0-5]\d)?(\.\d{1,9})?(?:([Zz])|([+-][01]\d):?([0-5]\d))?",
@@ -50,6 +51,8 @@ def to_timestamp(text: str, *, with_offset: bool = False) -> str | None:
     return text if mended == text else mended
 
 
+# Assets that were imported together have the same, and so have those that never changed.
+@lru_cache(maxsize=1024)
 def to_utc(text: str) -> str | None:
     """The timestamp that a text holds, in UTC and in the vendor's form: `2026-01-31T10:00:00+00:00`.
 

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import msgspec
 
 from tap_akeneo_assets.records.assets import Asset, Value
-from tap_akeneo_assets.records.json_body import MAX_DIGITS, encode_text
+from tap_akeneo_assets.records.json_body import MAX_DIGITS
 from tap_akeneo_assets.records.shapes import as_codes, as_number, as_text
 from tap_akeneo_assets.records.timestamps import to_timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Container, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Container, Mapping, Sequence
 
 
 # What Postgres' `numeric` holds: so many digits before the point, so many after it.
@@ -46,6 +46,8 @@ _TYPED_COLUMNS = (
     "linked_asset_codes",
 )
 _NO_URL = b'"media_url":null'
+
+(_BACKSLASH,) = b"\\"
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -75,15 +77,17 @@ def needs_attributes(asset: Asset, known: Container[str] = ()) -> bool:
         asset: the asset.
         known: the codes of attributes that are known already.
     """
-    unknown = [values for attribute, values in asset.values.items() if attribute not in known]
-    kinds = {value.attribute_type for values in unknown for value in values}
-    if None in kinds or "" in kinds:
-        return True
-    return "media_link" in kinds and any(
-        value.attribute_type == "media_link" and not _tells_full_url(value.linked_data or {})
-        for values in unknown
+    return any(
+        _needs_attribute(value)
+        for attribute, values in asset.values.items()
+        if attribute not in known
         for value in values
     )
+
+
+def _needs_attribute(value: Value) -> bool:
+    kind = value.attribute_type
+    return not kind or (kind == "media_link" and not _tells_full_url(value.linked_data or {}))
 
 
 def _tells_full_url(linked: Mapping[str, Any]) -> bool:
@@ -127,35 +131,62 @@ def _frame(attribute: str, kind: str | None, locale: str | None, channel: str | 
 
 def value_rows(
     asset: Asset, family: str, attributes: Mapping[str, AttributeInfo] | None, unparsed: set[tuple[str, str]]
-) -> Iterator[ValueRow]:
+) -> list[ValueRow] | None:
     """Make rows of `asset_values`, one for each value of an asset.
 
     Args:
         asset: the asset.
         family: its family's code.
-        attributes: the family's, by code; None where they are not known.
+        attributes: the family's, by code; None where they have not been read yet.
         unparsed: gets the attribute and type of each value that its type does not admit.
 
     Returns:
-        The rows, each the text of a JSON object with all columns.
+        The rows, each the text of a JSON object with all columns; None where the attributes have to be read first.
     """
     start = _encode({"asset_family_code": family, "asset_code": asset.code})[:-1]
     end = b"," + _encode({"asset_updated": asset.updated})[1:]
-    known = attributes or {}
+    rows = []
     for attribute, values in asset.values.items():
-        info = known.get(attribute)
+        info = attributes.get(attribute) if attributes else None
         for value in values:
-            data = value.data
-            kind = value.attribute_type or (info.type if info else None)
-            before, after, parse, url = _frame(attribute, kind, value.locale, value.channel)
-            typed = None
-            if parse is None or data is None:
-                pass
-            elif (typed := parse(data)) is None:
-                unparsed.add((attribute, str(kind)))
-            elif url is not None:
-                after = after.replace(_NO_URL, b'"media_url":' + _encode(url(str(typed), value, info)))
-            yield b"".join((start, before, _encode(typed), after, _encode(encode_text(data)), end))
+            kind, data = value.attribute_type or (info.type if info else None), value.data
+            if kind in _OF_FEW_CODES and type(data) is str:
+                middle = _middle_of_code(attribute, kind, value.locale, value.channel, data)
+            elif attributes is None and _needs_attribute(value):
+                return None
+            else:
+                middle = _middle(attribute, kind, value, info, unparsed)
+            rows.append(b"".join((start, middle, end)))
+    return rows
+
+
+def _middle(
+    attribute: str, kind: str | None, value: Value, info: AttributeInfo | None, unparsed: set[tuple[str, str]]
+) -> bytes:
+    """A row's text from `value_key` to `raw_value`."""
+    before, after, parse, url = _frame(attribute, kind, value.locale, value.channel)
+    data, typed = value.data, None
+    text = typed_text = _encode(data)
+    if parse is not None and data is not None and (typed := parse(data)) is None:
+        unparsed.add((attribute, str(kind)))
+    if typed is not data:
+        typed_text = _encode(typed)
+    if url is not None and typed is not None:
+        after = after.replace(_NO_URL, b'"media_url":' + _encode(url(str(typed), value, info)))
+    return b"".join((before, typed_text, after, _quoted(text)))
+
+
+# An asset's options are a few of an attribute's; there is no need to write the same again and again.
+@lru_cache(maxsize=4096)
+def _middle_of_code(attribute: str, kind: str, locale: str | None, channel: str | None, code: str) -> bytes:
+    return _middle(attribute, kind, Value(locale, channel, code), None, set())
+
+
+def _quoted(text: bytes) -> bytes:
+    """The JSON text of a text that is itself the JSON text of a value."""
+    if _BACKSLASH in text or not text.endswith(b'"'):
+        return _encode(text.decode())
+    return b"".join((b'"\\', text[:-1], b'\\""'))
 
 
 def value_key(attribute: str, locale: str | None, channel: str | None) -> str:
@@ -286,4 +317,5 @@ _TYPES: Mapping[str, tuple[str, _Parse]] = {
     "asset_family_single_link": ("linked_asset_codes", as_codes),
     "asset_family_multiple_links": ("linked_asset_codes", as_codes),
 }
+_OF_FEW_CODES = {"single_option", "record"}
 _URLS: Mapping[str, _Url] = {"media_file": _share_url, "media_link": _link_url}

@@ -101,7 +101,7 @@ class Pipe:
             nap = min(2 * nap, LONGEST_NAP_SECONDS)
         check()
 
-    def write(self, lines: bytes) -> None:
+    def write(self, lines: bytes | memoryview) -> None:
         """Write all of it.
 
         Raises:

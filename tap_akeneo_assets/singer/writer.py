@@ -13,13 +13,16 @@ from tap_akeneo_assets.errors import OutputLost
 from tap_akeneo_assets.singer.pipe import Pipe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from singer_sdk.singerlib.messages import Message
 
 
 CHUNK_BYTES = 256 * 1024
 """Large enough that a write costs nothing per record, small enough that a target gets its first records soon."""
+
+RECORDS_AT_ONCE = 64
+"""So that a page's values, of which there may be a hundred thousand, are not copied all at once."""
 
 
 def no_time_limit() -> None:
@@ -55,7 +58,7 @@ class ChunkWriter(MsgSpecWriter):
         self._stdout = sys.stdout
         self._pipe: Pipe | None = None
 
-    def write_records(self, stream: str, records: Iterable[object], rest: Mapping[str, Any]) -> None:
+    def write_records(self, stream: str, records: Sequence[object], rest: Mapping[str, Any]) -> None:
         """Write RECORD messages.
 
         Args:
@@ -68,21 +71,16 @@ class ChunkWriter(MsgSpecWriter):
         """
         head = b'{"type":"RECORD","stream":' + self._encoder.encode(stream) + b',"record":'
         tail = b"," + self._encoder.encode(rest)[1:] + b"\n"
-        encode_into = self._encoder.encode_into
-        for record in records:
-            chunk = self._chunk
-            line_start = len(chunk)
-            chunk += head
-            if isinstance(record, bytes):
-                chunk += record
-            else:
-                try:
-                    encode_into(record, chunk, -1)
-                except RecursionError:
-                    del chunk[line_start:]
-                    raise
-            chunk += tail
-            if len(chunk) >= CHUNK_BYTES:
+        encode, between = self._encoder.encode, tail + head
+        for start in range(0, len(records), RECORDS_AT_ONCE):
+            texts: list[bytes] = []
+            try:
+                for record in records[start : start + RECORDS_AT_ONCE]:
+                    texts.append(record if isinstance(record, bytes) else encode(record))  # noqa: PERF401  # else those before an error were lost
+            finally:
+                if texts:
+                    self._chunk += b"".join((head, between.join(texts), tail))
+            if len(self._chunk) >= CHUNK_BYTES:
                 self.flush()
 
     def write_message(self, message: Message) -> None:
@@ -113,17 +111,17 @@ class ChunkWriter(MsgSpecWriter):
             Stopped: there was no time to write it all.
             OutputLost: nothing more can be written.
         """
-        lines, self._chunk = bytes(self._chunk), bytearray()
+        lines, self._chunk = self._chunk, bytearray()
         self._write(lines, spare=len(self._last_state))
 
-    def _write(self, lines: bytes, spare: int) -> None:
-        pipe = self._out()
+    def _write(self, lines: bytes | bytearray, spare: int) -> None:
+        pipe, view = self._out(), memoryview(lines)
         start = 0
         try:
             while start < len(lines):
                 end = _end_of_piece(lines, start, pipe.piece_bytes)
                 pipe.wait_for_room(end - start, spare, self.check_time)
-                pipe.write(lines[start:end])
+                pipe.write(view[start:end])
                 self._ends_with_state = False
                 self.bytes_written += end - start
                 start = end
@@ -162,7 +160,7 @@ class ChunkWriter(MsgSpecWriter):
         return self._pipe
 
 
-def _end_of_piece(lines: bytes, start: int, size: int) -> int:
+def _end_of_piece(lines: bytes | bytearray, start: int, size: int) -> int:
     if len(lines) - start <= size:
         return len(lines)
     return (lines.rfind(b"\n", start, start + size) + 1) or (lines.index(b"\n", start) + 1)
