@@ -190,7 +190,7 @@ def value_records(
     record: dict[str, Any], attributes: Mapping[str, AttributeInfo] | None, unparsed: set[tuple[str, str]]
 ) -> list[dict[str, Any]]:
     """The records of `asset_values` that a record of `assets` gives."""
-    rows = value_rows(Asset(record), record["asset_family_code"], attributes, unparsed)
+    rows = value_rows(Asset(record), record["asset_family_code"], attributes or {}, unparsed)
     return [json.loads(row, parse_float=Decimal, parse_int=_integer) for row in rows]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from tap_akeneo_assets.errors import NotJson, UnexpectedShape, UnusableJson
 from tap_akeneo_assets.records import json_body, pages
 from tap_akeneo_assets.records.assets import Asset, AssetPage, PlainPage, decode_page
-from tap_akeneo_assets.records.values import needs_attributes, value_rows
+from tap_akeneo_assets.records.values import AttributesNeeded, needs_attributes, value_rows
 from tap_akeneo_assets.streams import Assets
 from tests.pims import small_pim
 from tests.support import sync_pim
@@ -84,9 +85,11 @@ def lines(page_assets: Sequence[Asset]) -> list[Any]:
     """What is written of some assets, as a target reads it."""
     written = []
     for asset in page_assets:
-        asset.belong_to(FAMILY)
-        rows = map(msgspec.Raw, value_rows(asset, FAMILY, None, set()))
-        written += [asset.record, *rows, asset.code, asset.updated, needs_attributes(asset)]
+        rows = map(msgspec.Raw, value_rows(asset, FAMILY, {}, set()))
+        needs = needs_attributes(asset)
+        with pytest.raises(AttributesNeeded) if needs else nullcontext():
+            value_rows(asset, FAMILY, None, set())
+        written += [asset.record, *rows, asset.code, asset.updated, needs]
     return [json.loads(encoder.encode(line), parse_float=str) for line in written]
 
 
@@ -114,7 +117,7 @@ def test_what_is_decoded_the_plain_way_is_what_the_other_way_gives(
 ) -> None:
     body = text_of(content, ascii_only=ascii_only, indent=indent)
     try:
-        data, _ = decode_page(body)
+        data, _ = decode_page(body, FAMILY)
     except (NotJson, UnusableJson):
         return
     if isinstance(data, PlainPage):
@@ -150,7 +153,7 @@ PAGE = '{"_links":{"self":{"href":"/a"}},"_embedded":{"items":[%s]}}'
 )
 def test_which_pages_are_decoded_the_plain_way(asset: str, is_plain: bool) -> None:  # noqa: FBT001
     try:
-        data, _ = decode_page((PAGE % asset).encode())
+        data, _ = decode_page((PAGE % asset).encode(), FAMILY)
     except UnexpectedShape:
         data = None
     assert isinstance(data, PlainPage) is is_plain
@@ -159,7 +162,7 @@ def test_which_pages_are_decoded_the_plain_way(asset: str, is_plain: bool) -> No
 def test_a_body_that_is_no_utf_8_is_no_plain_page() -> None:
     body = (PAGE % (ASSET % (VALUE % '"x"', ""))).encode().replace(b'"x"', b'"\xff"')
     with pytest.raises(NotJson):
-        decode_page(body)
+        decode_page(body, FAMILY)
 
 
 def test_a_stream_map_that_changes_nothing_changes_no_record() -> None:

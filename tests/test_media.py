@@ -199,7 +199,7 @@ def test_a_value_that_names_no_file_has_no_row(data: object) -> None:
 def test_other_types_and_unknown_attributes_have_no_rows() -> None:
     assert list(media_rows(Asset(asset({"data": "x"}, attribute="title")), "f", ATTRIBUTES)) == []
     assert list(media_rows(Asset(asset({"data": "x"}, attribute="gone")), "f", ATTRIBUTES)) == []
-    assert list(media_rows(Asset(asset({"data": "x"})), "f", None)) == []
+    assert list(media_rows(Asset(asset({"data": "x"})), "f", {})) == []
     assert list(media_rows(Asset({"asset_family_code": "f", "code": "a"}), "f", None)) == []
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tap_akeneo_assets.errors import DamagedPage, NotFound, RequestFailed, StorageUnreadable
 from tap_akeneo_assets.media.rows import media_rows
 from tap_akeneo_assets.pim.urls import encode_segment
-from tap_akeneo_assets.records.values import needs_attributes, value_rows
+from tap_akeneo_assets.records.values import AttributesNeeded, needs_attributes, value_rows
 
 if TYPE_CHECKING:
     import asyncio
@@ -108,11 +108,11 @@ class AssetWriter:
         media_files: list[Row] = []
         if self._values.has_to_be_read or self._media_files.has_to_be_read:
             passing = [asset for asset in assets if self._assets.passes_map(asset.record)]
-            rows = self._rows(passing, None)
-            if rows is None:
-                rows = self._rows(passing, await self._attributes_for(passing, progress))
-            assert rows is not None  # noqa: S101  # nothing else is needed
-            values, media_files = rows[0], await self._stored(rows[1], progress)
+            try:
+                values, media_files = self._rows(passing, None)
+            except AttributesNeeded:
+                values, media_files = self._rows(passing, await self._attributes_for(passing, progress))
+            media_files = await self._stored(media_files, progress)
         progress.add(assets)
         self._assets.emit([asset.record for asset in assets])
         self._values.emit(values)
@@ -121,19 +121,18 @@ class AssetWriter:
 
     def _rows(
         self, assets: Sequence[Asset], attributes: Mapping[str, AttributeInfo] | None
-    ) -> tuple[list[ValueRow], list[Row]] | None:
-        """The rows of values and of media files; None where the attributes have to be read first."""
+    ) -> tuple[list[ValueRow], list[Row]]:
+        """The rows of values and of media files.
+
+        Raises:
+            AttributesNeeded: the attributes are None, and have to be read first.
+        """
         values: list[ValueRow] = []
         media_files: list[Row] = []
         unparsed: set[tuple[str, str]] = set()
         for asset in assets:
             if self._values.has_to_be_read:
-                rows = value_rows(asset, self._code, attributes, unparsed)
-                if rows is None:
-                    return None
-                values += rows
-            elif attributes is None and needs_attributes(asset):
-                return None
+                values += value_rows(asset, self._code, attributes, unparsed)
             if self._media_files.has_to_be_read:
                 media_files += media_rows(asset, self._code, attributes)
         for attribute, kind in sorted(unparsed):
@@ -144,9 +143,7 @@ class AssetWriter:
             )
         return values, media_files
 
-    async def _attributes_for(
-        self, assets: Sequence[Asset], progress: FamilyProgress
-    ) -> Mapping[str, AttributeInfo]:
+    async def _attributes_for(self, assets: Sequence[Asset], progress: FamilyProgress) -> Mapping[str, AttributeInfo]:
         """The attributes that tell how to type the values of some assets.
 
         Raises:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tap_akeneo_assets.records.shapes import as_integer, as_text
-from tap_akeneo_assets.records.values import value_key
+from tap_akeneo_assets.records.values import AttributesNeeded, value_key
 from tap_akeneo_assets.schemas import ASSET_MEDIA_FILES
 
 if TYPE_CHECKING:
@@ -30,15 +30,19 @@ def media_rows(asset: Asset, family: str, attributes: Mapping[str, AttributeInfo
     Args:
         asset: the asset.
         family: its family's code.
-        attributes: the family's, by code; None where they are not known. SaaS tells the type with each value.
+        attributes: the family's, by code; None where they have not been read yet. SaaS tells the type with each value.
 
     Yields:
         A row per value of type `media_file` that names a file; what is known of stored files is null in it.
+
+    Raises:
+        AttributesNeeded: the attributes are None, and a value does not tell its type.
     """
-    known = attributes or {}
     for attribute, values in asset.values.items():
-        info = known.get(attribute)
+        info = attributes.get(attribute) if attributes else None
         for value in values:
+            if attributes is None and not value.attribute_type:
+                raise AttributesNeeded
             kind = value.attribute_type or (info.type if info else None)
             code = as_text(value.data) if kind == "media_file" else None
             if code:

@@ -2,8 +2,9 @@
 
 Most pages hold nothing odd: exactly the fields that the API documents, in the shapes that it documents. Such a page is
 decoded into structs that state this shape, and each asset's `values` go to the output as the very bytes that came; they
-are decoded only to see whether they fit, and once more where somebody needs them. What does not fit (unknown fields, shapes that PHP changed, numbers that are no texts, characters that no target takes) is
-decoded without loss by `json_body` and mended by `shapes`. Both ways give the same records.
+are decoded only to see whether they fit, and again where somebody needs them. What does not fit (unknown fields, shapes
+that PHP changed, numbers that are no texts, characters that no target takes) is decoded without loss by `json_body` and
+mended by `shapes`. Both ways give the same records.
 """
 
 from __future__ import annotations

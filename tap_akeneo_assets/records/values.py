@@ -52,6 +52,10 @@ _NO_URL = b'"media_url":null'
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
+class AttributesNeeded(Exception):
+    """The values of an asset cannot be typed without its family's attributes."""
+
+
 class AttributeInfo(NamedTuple):
     """What an attribute tells about its values."""
 
@@ -131,7 +135,7 @@ def _frame(attribute: str, kind: str | None, locale: str | None, channel: str | 
 
 def value_rows(
     asset: Asset, family: str, attributes: Mapping[str, AttributeInfo] | None, unparsed: set[tuple[str, str]]
-) -> list[ValueRow] | None:
+) -> list[ValueRow]:
     """Make rows of `asset_values`, one for each value of an asset.
 
     Args:
@@ -141,7 +145,10 @@ def value_rows(
         unparsed: gets the attribute and type of each value that its type does not admit.
 
     Returns:
-        The rows, each the text of a JSON object with all columns; None where the attributes have to be read first.
+        The rows, each the text of a JSON object with all columns.
+
+    Raises:
+        AttributesNeeded: the attributes are None, and have to be read first.
     """
     start = _encode({"asset_family_code": family, "asset_code": asset.code})[:-1]
     end = b"," + _encode({"asset_updated": asset.updated})[1:]
@@ -153,7 +160,7 @@ def value_rows(
             if kind in _OF_FEW_CODES and type(data) is str:
                 middle = _middle_of_code(attribute, kind, value.locale, value.channel, data)
             elif attributes is None and _needs_attribute(value):
-                return None
+                raise AttributesNeeded
             else:
                 middle = _middle(attribute, kind, value, info, unparsed)
             rows.append(b"".join((start, middle, end)))

@@ -50,7 +50,8 @@ class ChunkWriter(MsgSpecWriter):
         self._open_pipe = open_pipe
         self.check_time: Callable[[], None] = no_time_limit
         self.bytes_written = 0
-        self._chunk = bytearray()
+        self._chunk: list[bytes] = []
+        self._chunk_bytes = 0
         self._last_state = b""
         self._ends_with_state = False
         self._held_back = False
@@ -67,20 +68,16 @@ class ChunkWriter(MsgSpecWriter):
             rest: what all of these messages hold besides, such as `time_extracted`.
 
         Raises:
-            RecursionError: a record is nested too deep; nothing of it is written.
+            RecursionError: a record is nested too deep; neither it nor what comes after it is written.
         """
         head = b'{"type":"RECORD","stream":' + self._encoder.encode(stream) + b',"record":'
         tail = b"," + self._encoder.encode(rest)[1:] + b"\n"
         encode, between = self._encoder.encode, tail + head
         for start in range(0, len(records), RECORDS_AT_ONCE):
-            texts: list[bytes] = []
-            try:
-                for record in records[start : start + RECORDS_AT_ONCE]:
-                    texts.append(record if isinstance(record, bytes) else encode(record))  # noqa: PERF401  # else those before an error were lost
-            finally:
-                if texts:
-                    self._chunk += b"".join((head, between.join(texts), tail))
-            if len(self._chunk) >= CHUNK_BYTES:
+            some = records[start : start + RECORDS_AT_ONCE]
+            texts = [record if isinstance(record, bytes) else encode(record) for record in some]
+            self._add(b"".join((head, between.join(texts), tail)))
+            if self._chunk_bytes >= CHUNK_BYTES:
                 self.flush()
 
     def write_message(self, message: Message) -> None:
@@ -90,7 +87,7 @@ class ChunkWriter(MsgSpecWriter):
             self.flush()
             self._write_state(line)
             return
-        self._chunk += line
+        self._add(line)
         self.flush()
         if self._held_back:
             self._write_state(self._last_state)
@@ -111,10 +108,18 @@ class ChunkWriter(MsgSpecWriter):
             Stopped: there was no time to write it all.
             OutputLost: nothing more can be written.
         """
-        lines, self._chunk = self._chunk, bytearray()
+        lines = b"".join(self._chunk)
+        self._drop_chunk()
         self._write(lines, spare=len(self._last_state))
 
-    def _write(self, lines: bytes | bytearray, spare: int) -> None:
+    def _add(self, lines: bytes) -> None:
+        self._chunk.append(lines)
+        self._chunk_bytes += len(lines)
+
+    def _drop_chunk(self) -> None:
+        self._chunk, self._chunk_bytes = [], 0
+
+    def _write(self, lines: bytes, spare: int) -> None:
         pipe, view = self._out(), memoryview(lines)
         start = 0
         try:
@@ -140,7 +145,7 @@ class ChunkWriter(MsgSpecWriter):
         Raises:
             OutputLost: nothing more can be written.
         """
-        self._chunk = bytearray()
+        self._drop_chunk()
         if self._ends_with_state or not self._out().has_room(len(self._last_state)):
             return
         try:
@@ -160,7 +165,7 @@ class ChunkWriter(MsgSpecWriter):
         return self._pipe
 
 
-def _end_of_piece(lines: bytes | bytearray, start: int, size: int) -> int:
+def _end_of_piece(lines: bytes, start: int, size: int) -> int:
     if len(lines) - start <= size:
         return len(lines)
     return (lines.rfind(b"\n", start, start + size) + 1) or (lines.index(b"\n", start) + 1)
