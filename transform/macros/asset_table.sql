@@ -149,59 +149,62 @@ group by asset.asset_family_code, asset.code, asset.created, asset.updated
 {% endmacro %}
 
 {% macro default__attributes_of(family) %}
-{%- set query -%}
-    select code, type, value_per_locale, value_per_channel
-    from (
-        {{ akeneo_assets.stage('asset_attributes', {
-            'asset_family_code': 'text', 'code': 'text', 'type': 'text', 'value_per_locale': 'boolean',
-            'value_per_channel': 'boolean'
-        }) }}
-    ) as attribute
-    where asset_family_code = {{ akeneo_assets.literal(family) }}
-    order by code
-{%- endset -%}
 {%- set attributes = [] -%}
-{%- for row in run_query(query).rows -%}
+{%- for row in run_query(akeneo_assets.attributes_query(family)).rows -%}
     {%- do attributes.append({'code': row[0], 'type': row[1], 'per_locale': row[2], 'per_channel': row[3]}) -%}
 {%- endfor -%}
 {{ return(attributes) }}
 {% endmacro %}
 
+{% macro attributes_query(family) -%}
+select code, type, value_per_locale, value_per_channel
+from (
+{{ akeneo_assets.stage('asset_attributes', {
+    'asset_family_code': 'text', 'code': 'text', 'type': 'text', 'value_per_locale': 'boolean',
+    'value_per_channel': 'boolean'
+}) }}
+) as attribute
+where asset_family_code = {{ akeneo_assets.literal(family) }}
+order by code
+{%- endmacro %}
+
 
 {#- The locales or channels of which a family's assets have values of some attributes; `column` is locale or channel. -#}
 {% macro contexts_of(family, column, attributes) %}
-{{ return(adapter.dispatch('contexts_of', 'akeneo_assets')(family, column, attributes | map(attribute='code') | list)) }}
+{%- set codes = attributes | map(attribute='code') | list -%}
+{{ return(adapter.dispatch('contexts_of', 'akeneo_assets')(family, column, codes) if codes else []) }}
 {% endmacro %}
 
 {% macro default__contexts_of(family, column, codes) %}
 {%- set contexts = [] -%}
-{%- if codes -%}
-    {#- As current_values has it, which need not be there yet. -#}
-    {%- set query -%}
-        select distinct {{ column }}
-        from (
-            {{ akeneo_assets.stage('asset_values', {
-                'asset_family_code': 'text', 'asset_code': 'text', 'attribute_code': 'text', column: 'text',
-                'asset_updated': 'timestamp'
-            }) }}
-        ) as asset_value
-        inner join (
-            {{ akeneo_assets.stage('assets', {'asset_family_code': 'text', 'code': 'text', 'updated': 'timestamp'}) }}
-        ) as asset
-            on asset.asset_family_code = asset_value.asset_family_code
-            and asset.code = asset_value.asset_code
-            and asset.updated is not distinct from asset_value.asset_updated
-        where asset_value.asset_family_code = {{ akeneo_assets.literal(family) }}
-            and attribute_code in ({% for code in codes %}{{ akeneo_assets.literal(code) }}{{ ", " if not loop.last }}{% endfor %})
-            and {{ column }} is not null
-        order by {{ column }}
-    {%- endset -%}
-    {%- for row in run_query(query).rows -%}
-        {%- do contexts.append(row[0]) -%}
-    {%- endfor -%}
-{%- endif -%}
+{%- for row in run_query(akeneo_assets.contexts_query(family, column, codes)).rows -%}
+    {%- do contexts.append(row[0]) -%}
+{%- endfor -%}
 {{ return(contexts) }}
 {% endmacro %}
+
+{#- Of current values, though current_values itself need not be there yet. -#}
+{% macro contexts_query(family, column, codes) -%}
+select distinct asset_value.{{ column }}
+from (
+{{ akeneo_assets.stage('asset_values', {
+    'asset_family_code': 'text', 'asset_code': 'text', 'attribute_code': 'text', column: 'text',
+    'asset_updated': 'timestamp'
+}) }}
+) as asset_value
+inner join (
+{{ akeneo_assets.stage('assets', {'asset_family_code': 'text', 'code': 'text', 'updated': 'timestamp'}) }}
+) as asset
+    on asset.asset_family_code = asset_value.asset_family_code
+    and asset.code = asset_value.asset_code
+    and asset.updated is not distinct from asset_value.asset_updated
+where asset_value.asset_family_code = {{ akeneo_assets.literal(family) }}
+    and asset_value.attribute_code in (
+        {%- for code in codes %}{{ akeneo_assets.literal(code) }}{{ ", " if not loop.last }}{% endfor -%}
+    )
+    and asset_value.{{ column }} is not null
+order by asset_value.{{ column }}
+{%- endmacro %}
 
 
 {#- The locales or channels that get columns, spelled as the PIM does, each once.
