@@ -42,7 +42,7 @@ ODD_NAMES = {
 
 # A family whose attributes, locales and channels make the same names when case is folded or texts are joined.
 ALIKE_FAMILY = "alike"
-ALIKE_LOCALES = ("en", "en_US", "en_us", "fr_FR")
+ALIKE_LOCALES = ("en", "en_US", "en_us", "de_AT")
 ALIKE_CHANNELS = ("print", "Print", "US_print", "été", "c" * 100, "c" * 99 + "d", "label")
 # By code, whether there is a value per locale and per channel. `ete_deaf6a1e` is what `été` is called.
 ALIKE_ATTRIBUTES = {
