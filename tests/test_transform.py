@@ -222,7 +222,8 @@ TOLD = """
     ('title', 'text', true, false), ('order', 'number', false, true), ('on', 'boolean', false, false),
     ('day', 'date', false, false), ('color', 'single_option', false, false), ('Color', 'text', false, false),
     ("O'Neill\\\\", 'multiple_options', false, false), ('picture', 'media_file', true, true),
-    ('guide', 'asset_family_single_link', false, false), ('guides', 'asset_family_multiple_links', false, false)
+    ('guide', 'asset_family_single_link', false, false), ('guides', 'asset_family_multiple_links', false, false),
+    ('hologram', 'hologram', false, false)
 ] -%}
     {%- do found.append({'code': code, 'type': type, 'per_locale': per_locale, 'per_channel': per_channel}) -%}
 {%- endfor -%}

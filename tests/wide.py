@@ -89,7 +89,9 @@ def wide_pim() -> Pim:
     for number in range(4):
         save_packshot(pim, number)
     pim.save_asset("packshots", "nothing", {})
-    pim.save_asset("packshots", "german", {"title": [value("Becher", "de_DE")], "hologram": [value(None)]})
+    pim.save_asset(
+        "packshots", "german", {"title": [value("Becher", "de_DE")], "note": [value("")], "hologram": [value(None)]}
+    )
     pim.save_family(ODD_FAMILY)
     for code in ODD_NAMES:
         pim.save_attribute(ODD_FAMILY, code, type="text")

@@ -115,7 +115,7 @@ group by asset.asset_family_code, asset.code, asset.created, asset.updated
 {#- What an attribute's type has columns for: suffix of the name, expression, type. -#}
 {% macro parts_of(type) %}
 {%- set parts = {
-    'text': [('', 'text_value', 'text')],
+    'text': [('', akeneo_assets.text_of('asset_value'), 'text')],
     'number': [('', 'number_value', 'number')],
     'boolean': [('', 'boolean_value', 'boolean')],
     'date': [('', 'date_value', 'timestamp')],
@@ -239,7 +239,7 @@ order by asset_value.{{ column }}
 
 {#- A model of the name and schema of a table that the target wrote would be made in its place. -#}
 {% macro refuse_to_replace_a_loaded_table() %}
-{%- for table in graph.sources.values() if table.package_name == 'akeneo_assets' and table.relation_name == this | string -%}
+{%- for table in graph.sources.values() if table.package_name == 'akeneo_assets' and table.relation_name | lower == this | lower -%}
     {%- do exceptions.raise_compiler_error(
         "asset_table: this model would replace " ~ this ~ ", which the target loads into. Give it another name or schema."
     ) -%}
