@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 from datetime import timedelta
@@ -24,7 +25,17 @@ from .environments import environment
 from .expected import KEYS
 from .pims import NOON, value
 from .support import full_table, select, sync
-from .wide import CHANNELS, LOCALES, ODD_FAMILY, ODD_NAMES, save_packshot, tables_of, wide_pim
+from .wide import (
+    ALIKE_FAMILY,
+    CHANNELS,
+    LOCALES,
+    ODD_FAMILY,
+    ODD_NAMES,
+    alike_cells,
+    save_packshot,
+    tables_of,
+    wide_pim,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,10 +50,11 @@ GOLDEN = Path(__file__).parent / "golden" / "snowflake"
 BOTH = {"locales": LOCALES, "channels": CHANNELS}
 MODELS = {
     "packshots": dbt.asset_table("packshots", **BOTH),
-    "packshots_in_english": dbt.asset_table("packshots", locales=["en_US"], channels=["print"]),
+    "packshots_in_english": dbt.asset_table("packshots", locales="en_us", channels=["print", "Print", "print"]),
     "packshots_in_all": dbt.asset_table("packshots"),
     "empty": dbt.asset_table("empty"),
     "odd": dbt.asset_table(ODD_FAMILY),
+    "alike": "{{ config(materialized='table') }}" + dbt.asset_table(ALIKE_FAMILY),
 }
 
 
@@ -57,6 +69,9 @@ def assert_equal_to_pim(pim: Pim, rows: dict[str, list[dict[str, Any]]], *, exac
         code: name.replace("#", hashlib.md5(code.encode(), usedforsecurity=False).hexdigest()[:8])
         for code, name in ODD_NAMES.items()
     }
+    ((_, _, _, _, *cells),) = ([*row.items()] for row in rows["alike"])
+    assert sorted(str(content) for _, content in cells) == alike_cells(pim)
+    assert [name for name, _ in cells if not re.fullmatch("[a-z_][a-z0-9_]{0,62}", name)] == []
 
 
 def _cells(rows: Iterable[dict[str, Any]], *, exact: bool) -> dict[tuple[str, str], object]:
@@ -102,12 +117,14 @@ def test_wide_tables_in_postgres_equal_the_pim_after_hourly_and_weekly_runs(data
             "packshots", "mug_1", {"new": [value("New", "fr_FR")], "colors": [value(["red"], None, "print")]}
         )
         pim.delete_value("packshots", "mug_2", "note", None, None)
+        pim.save_asset("packshots", "german", {"hologram": [value(None)]})
         hourly = sync(server.url, state=first.state)
         database.load(hourly.output)
         rows = tables("build")
         assert "new_fr_fr" in rows["packshots"][0]
+        assert "title_de_de" not in rows["packshots_in_all"][0]
         assert_equal_to_pim(pim, rows)
-        assert database.query("SELECT row_count FROM row_counts WHERE table_name = 'assets'") == [{"row_count": 7}]
+        assert database.query("SELECT row_count FROM row_counts WHERE table_name = 'assets'") == [{"row_count": 9}]
 
         pim.delete_asset("packshots", "mug_3")
         pim.delete_attribute("packshots", "video")
@@ -125,6 +142,12 @@ def test_wide_tables_in_postgres_equal_the_pim_after_hourly_and_weekly_runs(data
     database.load(stored(file))
     paths = {row["asset_code"]: row["picture_print_path"] for row in tables("run")["packshots"]}
     assert paths == {**dict.fromkeys(paths), "mug_0": "packshots/mug_0.png"}
+
+    # A table that the target loads into is never replaced.
+    (project.folder / "models" / "assets.sql").write_text(MODELS["packshots"], encoding="utf-8")
+    with pytest.raises(AssertionError, match="would replace"):
+        project.dbt("run", "--select", "assets")
+    assert database.query("SELECT code FROM assets WHERE code = 'mug_0'")
 
 
 def stored(value_row: dict[str, Any]) -> bytes:
@@ -149,6 +172,7 @@ import duckdb, pickle, sys
 warehouse, *names = sys.argv[1:]
 tables = {}
 with duckdb.connect(warehouse, read_only=True) as connection:
+    connection.execute("SET enable_progress_bar = false")  # it writes to stdout
     for name in names:
         found = connection.execute(f"SELECT * FROM akeneo.{name}")
         columns = [column[0] for column in found.description]
@@ -198,7 +222,8 @@ TOLD = """
     ('title', 'text', true, false), ('order', 'number', false, true), ('on', 'boolean', false, false),
     ('day', 'date', false, false), ('color', 'single_option', false, false), ('Color', 'text', false, false),
     ("O'Neill\\\\", 'multiple_options', false, false), ('picture', 'media_file', true, true),
-    ('guide', 'asset_family_single_link', false, false), ('guides', 'asset_family_multiple_links', false, false)
+    ('guide', 'asset_family_single_link', false, false), ('guides', 'asset_family_multiple_links', false, false),
+    ('hologram', 'hologram', false, false)
 ] -%}
     {%- do found.append({'code': code, 'type': type, 'per_locale': per_locale, 'per_channel': per_channel}) -%}
 {%- endfor -%}
@@ -225,7 +250,11 @@ def snowflake(tmp_path_factory: pytest.TempPathFactory) -> dbt.Project:
     """The package compiled for Snowflake, told what it would ask there."""
     project = dbt.Project.make(
         tmp_path_factory.mktemp("snowflake") / "project",
-        {"packshots": dbt.asset_table("it's")},
+        {
+            "packshots": dbt.asset_table("it's"),
+            "attributes_query": """{{ akeneo_assets.attributes_query("it's") }}""",
+            "contexts_query": """{{ akeneo_assets.contexts_query("it's", "locale", ["title", "O'Neill\\\\"]) }}""",
+        },
         {
             "AKENEO_WAREHOUSE": "snowflake",
             "AKENEO_SNOWFLAKE_ACCOUNT": "none",
@@ -242,6 +271,8 @@ def snowflake(tmp_path_factory: pytest.TempPathFactory) -> dbt.Project:
 
 COMPILED = [
     "packshots",
+    "attributes_query",
+    "contexts_query",
     "asset_options",
     "current_values",
     "row_counts",

@@ -40,9 +40,26 @@ ODD_NAMES = {
     "y" * 90 + "2": "y" * 54 + "_#",
 }
 
+# A family whose attributes, locales and channels make the same names when case is folded or texts are joined.
+ALIKE_FAMILY = "alike"
+ALIKE_LOCALES = ("en", "en_US", "en_us", "de_AT")
+ALIKE_CHANNELS = ("print", "Print", "US_print", "été", "c" * 100, "c" * 99 + "d", "label")
+# By code, whether there is a value per locale and per channel. `ete_deaf6a1e` is what `été` is called.
+ALIKE_ATTRIBUTES = {
+    "a": (True, True),
+    "A": (True, False),
+    "a_en_us": (False, True),
+    "a_en_us_print": (False, False),
+    "été": (False, False),
+    "ete_deaf6a1e": (False, False),
+    "xmin": (False, False),
+    "ctid": (False, True),
+    "y" * 90: (True, True),
+}
+
 
 def wide_pim() -> Pim:
-    """A family of every type of attribute, with and without locale and channel, and one of odd codes."""
+    """A family of every type of attribute, with and without locale and channel, and some of odd codes."""
     pim = Pim(Options(clock=lambda: NOON, link_origin=ORIGIN))
     pim.save_family("packshots", labels={"en_US": "Packshots"}, sharing_enabled=True)
     pim.save_family("empty")
@@ -72,11 +89,36 @@ def wide_pim() -> Pim:
     for number in range(4):
         save_packshot(pim, number)
     pim.save_asset("packshots", "nothing", {})
+    pim.save_asset(
+        "packshots", "german", {"title": [value("Becher", "de_DE")], "note": [value("")], "hologram": [value(None)]}
+    )
     pim.save_family(ODD_FAMILY)
     for code in ODD_NAMES:
         pim.save_attribute(ODD_FAMILY, code, type="text")
     pim.save_asset(ODD_FAMILY, "odd", {code: [value(f"'{code}' \\")] for code in ODD_NAMES})
+    _save_alike(pim)
     return pim
+
+
+def _save_alike(pim: Pim) -> None:
+    pim.save_family(ALIKE_FAMILY)
+    values: dict[str, list[dict[str, Any]]] = {}
+    for code, (per_locale, per_channel) in ALIKE_ATTRIBUTES.items():
+        pim.save_attribute(
+            ALIKE_FAMILY, code, type="single_option", value_per_locale=per_locale, value_per_channel=per_channel
+        )
+        for locale in ALIKE_LOCALES if per_locale else [None]:
+            for channel in ALIKE_CHANNELS if per_channel else [None]:
+                option = f"{code}-{locale}-{channel}"
+                pim.save_option(ALIKE_FAMILY, code, option, labels={"en_US": f"label of {option}"})
+                values.setdefault(code, []).append(value(option, locale, channel))
+    pim.save_asset(ALIKE_FAMILY, "alike", values)
+
+
+def alike_cells(pim: Pim) -> list[str]:
+    """The texts in the one row of that family's table, each of which has a column of its own."""
+    options = [option for code in ALIKE_ATTRIBUTES for option in pim.attribute_options(ALIKE_FAMILY, code)]
+    return sorted([option["code"] for option in options] + [option["labels"]["en_US"] for option in options])
 
 
 def save_packshot(pim: Pim, number: int) -> None:

@@ -148,6 +148,21 @@
 {%- endmacro %}
 
 
+{#- The text of a value that is one. -#}
+{% macro text_of(value) -%}
+{{ return(adapter.dispatch('text_of', 'akeneo_assets')(value)) }}
+{%- endmacro %}
+
+{% macro default__text_of(value) -%}
+{{ return(value ~ '.text_value') }}
+{%- endmacro %}
+
+{#- target-duckdb makes null of an empty text. -#}
+{% macro duckdb__text_of(value) -%}
+{{ return("coalesce(" ~ value ~ ".text_value, case when " ~ value ~ ".raw_value = '\"\"' then '' end)") }}
+{%- endmacro %}
+
+
 {#- A member of a JSON object, as text. -#}
 {% macro json_text(expression, name) -%}
 {{ return(adapter.dispatch('json_text', 'akeneo_assets')(expression, name)) }}

@@ -50,7 +50,8 @@ select
     max(case when asset_value.attribute_code = 'picture' and asset_value.locale = 'fr_FR' and asset_value.channel = 'print' then asset_value.media_url end) as "PICTURE_FR_FR_PRINT_URL",
     max(case when asset_value.attribute_code = 'picture' and asset_value.locale = 'fr_FR' and asset_value.channel = 'print' then asset_value.stored_path end) as "PICTURE_FR_FR_PRINT_PATH",
     max(case when asset_value.attribute_code = 'guide' and asset_value.locale is null and asset_value.channel is null then cast(asset_value.linked_asset_codes[0] as varchar) end) as "GUIDE",
-    cast(array_agg(case when asset_value.attribute_code = 'guides' and asset_value.locale is null and asset_value.channel is null then asset_value.linked_asset_codes end)[0] as array) as "GUIDES"
+    cast(array_agg(case when asset_value.attribute_code = 'guides' and asset_value.locale is null and asset_value.channel is null then asset_value.linked_asset_codes end)[0] as array) as "GUIDES",
+    max(case when asset_value.attribute_code = 'hologram' and asset_value.locale is null and asset_value.channel is null then nullif(asset_value.raw_value, 'null') end) as "HOLOGRAM"
 from warehouse.akeneo.stg_assets as asset
 left join family_values as asset_value
     on asset_value.asset_code = asset.code
