@@ -14,7 +14,7 @@ MADE := made-with-$(subst /,-,$(PYTHON))
 export PYTHONDONTWRITEBYTECODE :=
 # Four tests at once at most: each may start a PIM, a tap and a Postgres of its own.
 PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=worksteal
-PIP := bin/python -m pip --disable-pip-version-check -qq
+PIP := bin/python -m pip --disable-pip-version-check -qq install
 
 help: ## List these commands
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | expand -t 10
@@ -24,10 +24,16 @@ demo: python ## Load a sandbox's assets into a real Postgres by Meltano, make ta
 	@.demo/venv/bin/python demo/demo.py show
 
 test: .venv/$(MADE) ## Run all checks and tests, with branch coverage
+	@$(MAKE) --no-print-directory --jobs=2 check pytest
+
+.PHONY: check pytest
+check:
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
-	.venv/bin/mypy
 	.venv/bin/lint-imports
+	.venv/bin/mypy
+
+pytest:
 	.venv/bin/pytest --cov $(PARALLEL)
 
 long: .venv/$(MADE) ## Run the tests that take long
@@ -46,16 +52,18 @@ clean: ## Remove the environments and what tools left behind
 python:
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 to 3.14 with venv was found: make PYTHON=/path/to/python" >&2; exit 1; }
 
+# uv is many times faster; pip may be the one that knows where this machine's packages come from.
 .venv/$(MADE): pyproject.toml | python
 	$(PYTHON) -m venv --clear .venv
-	.venv/$(PIP) install --upgrade 'pip>=25.1'
-	.venv/$(PIP) install --editable '.[sandbox]' --group test
+	.venv/$(PIP) 'pip>=25.1' uv
+	.venv/bin/uv pip install --quiet --python .venv/bin/python --editable '.[sandbox]' --group test \
+		|| .venv/$(PIP) --editable '.[sandbox]' --group test
 	touch $@
 
 .lowest/$(MADE): pyproject.toml | python
 	$(PYTHON) -m venv --clear .lowest
 	echo '*' > .lowest/.gitignore
-	.lowest/$(PIP) install uv
+	.lowest/$(PIP) uv
 	.lowest/bin/uv pip install --quiet --python .lowest/bin/python --resolution lowest-direct \
 		--editable '.[sandbox]' --group test
 	touch $@

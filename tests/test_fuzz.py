@@ -434,6 +434,7 @@ def titles(run: Outcome) -> list[str]:
     ]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("text", "given", "warning"),
     [

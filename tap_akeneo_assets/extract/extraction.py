@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 # How soon a signal ends a run that waits for the PIM.
 WATCH_SECONDS = 0.2
+# How long a run waits for its threads after a fatal error, so that none of them logs behind its last words.
+THREADS_END_SECONDS = 2.0
 
 
 class _EnoughRecordsError(Exception):
@@ -106,15 +108,21 @@ class Extraction:
             logger=self._tap.logger,
             after_page=self._after_page,
         )
+        fatal = False
         try:
             await self._read_families(run)
         except _EnoughRecordsError:
             pass
         except Fatal as error:
             run.report.fail("", str(error), self._streams.asset_families)
+            fatal = True
         finally:
             fetcher.close()
-        self._end(run)
+        system = self._ask_for_system() if self._tap.dry_run else None
+        if fatal:
+            self._tap.stop.set()
+            await fetcher.wait_for_threads(THREADS_END_SECONDS)
+        self._end(run, system)
         return not run.report.failed_families
 
     async def _read_families(self, run: Run) -> None:
@@ -176,7 +184,11 @@ class Extraction:
             self._display.close()
             self._display = None
 
-    def _end(self, run: Run) -> None:
+    def _ask_for_system(self) -> str | None:
+        client = self._client
+        return client.ask_once(SYSTEM_INFORMATION, read=_system) if client.admitted else None
+
+    def _end(self, run: Run, system: str | None) -> None:
         self._close_display()
         if self._families:
             self._families.forget_families_that_are_gone()
@@ -195,7 +207,7 @@ class Extraction:
         for line in failure_lines(run.report.failed_families, outlook):
             self._tap.logger.error(line)
         if self._tap.dry_run:
-            for line in self._checkup(run).lines():
+            for line in self._checkup(run, system).lines():
                 click.echo(line, err=True)
 
     def _tell_totals(self) -> None:
@@ -211,7 +223,7 @@ class Extraction:
             line = self._bookmarks.outlook()
         self._tap.logger.info(line)
 
-    def _checkup(self, run: Run) -> Checkup:
+    def _checkup(self, run: Run, system: str | None) -> Checkup:
         client, families = self._client, self._families
         statuses: dict[str, Status] = {}
 
@@ -228,7 +240,7 @@ class Extraction:
             api_url=client.api_url,
             answered=client.answered,
             admitted=client.admitted,
-            system=client.ask_once(SYSTEM_INFORMATION, read=_system) if client.admitted else None,
+            system=system,
             families=families.seen if families else 0,
             has_more_families=families.has_more if families else False,
             streams=statuses,

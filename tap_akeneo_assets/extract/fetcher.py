@@ -23,10 +23,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
+from tap_akeneo_assets.pim.client import Answer
+
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from tap_akeneo_assets.pim.client import Answer
 
 T = TypeVar("T")
 Rank: TypeAlias = tuple[int, int]
@@ -57,19 +57,11 @@ class Getter(Protocol):
 
 
 @dataclass(slots=True)
-class _Request:
-    """What to ask for; what nobody holds the answer of any more need not be asked for."""
+class _Job:
+    """Something to do on a worker thread, and the future of what comes of it; None when nobody holds that any more."""
 
-    path: str
-    query: str
-    read: Read
-    answer: weakref.ref[asyncio.Future[Answer[Any]]]
-
-
-@dataclass(slots=True)
-class _File:
-    store: Callable[[], Any]
-    stored: asyncio.Future[Any]
+    work: Callable[[], Any]
+    future: Callable[[], asyncio.Future[Any] | None]
 
 
 class Fetcher:
@@ -88,10 +80,11 @@ class Fetcher:
         self._max_answers = ANSWERS_PER_THREAD * max_concurrency
         self._loop = asyncio.get_running_loop()
         self._pool = ThreadPoolExecutor(max_concurrency, thread_name_prefix="akeneo")
-        self._queue: list[tuple[Rank, int, _Request]] = []
+        self._queue: list[tuple[Rank, int, _Job]] = []
         self._order = itertools.count()
-        self._files: deque[_File] = deque()
+        self._files: deque[_Job] = deque()
         self._in_flight = 0
+        self._one_ended = asyncio.Event()
         self._answers = 0
         self._answer_bytes = 0
 
@@ -109,8 +102,8 @@ class Fetcher:
             is not asked for.
         """
         answer: asyncio.Future[Answer[Any]] = self._loop.create_future()
-        request = _Request(path, query, read, weakref.ref(answer))
-        heapq.heappush(self._queue, (rank, next(self._order), request))
+        job = _Job(partial(self._client.get, path, query, read=read), weakref.ref(answer))
+        heapq.heappush(self._queue, (rank, next(self._order), job))
         self._send()
         return answer
 
@@ -124,7 +117,7 @@ class Fetcher:
             What `store` gives; awaiting it raises what `store` raises.
         """
         stored: asyncio.Future[T] = self._loop.create_future()
-        self._files.append(_File(store, stored))
+        self._files.append(_Job(store, lambda: stored))
         self._send()
         return stored
 
@@ -134,69 +127,58 @@ class Fetcher:
         self._files.clear()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
+    async def wait_for_threads(self, seconds: float) -> None:
+        """Wait, after `close`, until nothing is in flight any more, so many seconds at most."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._in_flight:
+                    self._one_ended.clear()
+                    await self._one_ended.wait()
+
     def _send(self) -> None:
         while self._in_flight < self._max_concurrency:
             job = self._next_job()
             if job is None:
                 return
             self._in_flight += 1
-            self._pool.submit(job)
+            self._pool.submit(self._do, job)
 
-    def _next_job(self) -> Callable[[], None] | None:
+    def _next_job(self) -> _Job | None:
         while self._queue and self._has_room():
-            *_, request = heapq.heappop(self._queue)
-            if request.answer() is not None:
-                return partial(self._get, request)
-        return partial(self._store, self._files.popleft()) if self._files else None
+            *_, job = heapq.heappop(self._queue)
+            if job.future() is not None:
+                return job
+        return self._files.popleft() if self._files else None
 
     def _has_room(self) -> bool:
         # Whoever holds an answer may wait for another request, so there must always be one.
         return not self._in_flight or (self._answers < self._max_answers and self._answer_bytes < MAX_ANSWER_BYTES)
 
-    def _get(self, request: _Request) -> None:
-        """Answer a request, on a worker thread."""
-        outcome: Answer[Any] | BaseException
-        try:
-            outcome = self._client.get(request.path, request.query, read=request.read)
-        except BaseException as error:  # noqa: BLE001  # it is raised where the answer is awaited
-            outcome = error
-        with suppress(RuntimeError):  # the loop is closed: the run has ended
-            self._loop.call_soon_threadsafe(self._arrive, request, outcome)
-
-    def _arrive(self, request: _Request, outcome: Answer[Any] | BaseException) -> None:
-        self._in_flight -= 1
-        answer = request.answer()
-        if answer is None or answer.cancelled():
-            pass
-        elif isinstance(outcome, BaseException):
-            answer.set_exception(outcome)
-            answer.exception()  # so that asyncio does not complain if nobody comes to await it
-        else:
-            self._answers += 1
-            self._answer_bytes += outcome.size
-            weakref.finalize(answer, self._release, outcome.size).atexit = False
-            answer.set_result(outcome)
-        self._send()
-
-    def _store(self, file: _File) -> None:
-        """Store a file, on a worker thread."""
+    def _do(self, job: _Job) -> None:
+        """Do a job, on a worker thread."""
         outcome: Any
         try:
-            outcome = file.store()
-        except BaseException as error:  # noqa: BLE001  # it is raised where the file is awaited
+            outcome = job.work()
+        except BaseException as error:  # noqa: BLE001  # it is raised where the future is awaited
             outcome = error
         with suppress(RuntimeError):  # the loop is closed: the run has ended
-            self._loop.call_soon_threadsafe(self._end_file, file, outcome)
+            self._loop.call_soon_threadsafe(self._end, job, outcome)
 
-    def _end_file(self, file: _File, outcome: Any) -> None:  # noqa: ANN401  # whatever storing gives
+    def _end(self, job: _Job, outcome: Any) -> None:  # noqa: ANN401  # whatever a job gives
         self._in_flight -= 1
-        if file.stored.cancelled():
+        self._one_ended.set()
+        future = job.future()
+        if future is None or future.cancelled():
             pass
         elif isinstance(outcome, BaseException):
-            file.stored.set_exception(outcome)
-            file.stored.exception()  # so that asyncio does not complain if nobody comes to await it
+            future.set_exception(outcome)
+            future.exception()  # so that asyncio does not complain if nobody comes to await it
         else:
-            file.stored.set_result(outcome)
+            if isinstance(outcome, Answer):
+                self._answers += 1
+                self._answer_bytes += outcome.size
+                weakref.finalize(future, self._release, outcome.size).atexit = False
+            future.set_result(outcome)
         self._send()
 
     def _release(self, size: int) -> None:

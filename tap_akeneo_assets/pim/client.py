@@ -317,9 +317,10 @@ class Client:
     def _wait(self, request_info: RequestInfo, retry: Retry, failures: int) -> None:
         if failures > self._max_retries:
             raise self._gave_up(request_info, retry, failures)
-        if self._lost_in_a_row >= LOST_IN_A_ROW and not self._is_alive():
+        lost_in_a_row = self._lost_in_a_row  # another thread may count anew meanwhile
+        if lost_in_a_row >= LOST_IN_A_ROW and not self._is_alive():
             raise Fatal(
-                f"The PIM at {self.api_url} answers no more: {self._lost_in_a_row} requests in a row ran out of tries; "
+                f"The PIM at {self.api_url} answers no more: {lost_in_a_row} requests in a row ran out of tries; "
                 f"the last answer, to {request_info}: {retry.reason}."
             )
         wait = back_off(failures, retry.after, self._random)
