@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
 import yaml
@@ -27,6 +29,12 @@ from .pims import LONG_NUMBER, NOON, odd_pim, value
 from .support import environment as environment_of_tap
 from .support import full_table, select, sync, sync_pim
 from .test_postgres import ORIGIN, assert_equal_to_pim, loaded
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+sys.path.insert(0, str(EXAMPLES))
+
+import local_shards  # noqa: E402  # beside the script, as for a user
+from akeneo_shards import Pipeline  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -163,6 +171,40 @@ def test_what_a_killed_target_left_is_completed_by_the_next_run(database: Databa
     assert_equal_to_pim(database, pim)
 
 
+# Runs a target, and kills the first that has committed rows of `asset_values`.
+KILL_ONE = """
+import subprocess, sys
+marker, *command = sys.argv[1:]
+with subprocess.Popen(command, stderr=subprocess.PIPE) as target:
+    inserts = 0
+    for line in target.stderr:
+        inserts += b"Inserting with SQL" in line and b"value_key" in line
+        if inserts == 2:
+            try:
+                open(marker, "x")
+            except FileExistsError:
+                continue
+            target.kill()
+sys.exit(target.returncode != 0)
+"""
+
+
+@pytest.mark.long
+def test_shards_at_once_bring_an_odd_pim_although_a_target_is_killed(database: Database, tmp_path: Path) -> None:
+    pim = odd_pim(Options(link_origin=ORIGIN))
+    arguments = config(tmp_path, **database.settings, **loader_config(), batch_size_rows=20)
+    tap = [sys.executable, "-m", "tap_akeneo_assets", "--config=ENV"]
+    target = [sys.executable, "-c", KILL_ONE, str(tmp_path / "killed"), str(TARGET), *arguments]
+    shards = Pipeline(tap, target, tmp_path / "states", shards=2, at_once=2)
+    with serve(pim) as server, mock.patch.dict(os.environ, {**environment_of_tap(server.url), "PGTZ": "UTC"}):
+        (failure,) = local_shards.run(shards).values()
+        assert "target with 1" in failure
+        assert local_shards.run(shards) == {}
+    assert_equal_to_pim(database, pim)
+    numbers = {row["number_value"] for row in loaded(database, "asset_values")}
+    assert {Decimal(LONG_NUMBER), Decimal("9" * 40)} <= numbers
+
+
 def test_stream_maps_in_postgres(database: Database) -> None:
     pim = demo_pim(assets=4)
     maps = {
@@ -212,8 +254,7 @@ def test_batch_files_in_postgres(database: Database, tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-@BOTH
-def test_100_000_assets_in_postgres(database: Database, *, use_copy: bool) -> None:
+def test_100_000_assets_in_postgres(database: Database) -> None:
     pim = demo_pim(families=4, assets=25_000)
     with serve(pim) as server:
         command = [sys.executable, "-m", "tap_akeneo_assets", "--config=ENV"]
@@ -221,7 +262,7 @@ def test_100_000_assets_in_postgres(database: Database, *, use_copy: bool) -> No
             command, env=environment_of_tap(server.url), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         ) as tap:
             assert tap.stdout
-            database.load(tap.stdout.fileno(), timeout=3600, use_copy=use_copy)
+            database.load(tap.stdout.fileno(), timeout=3600, **loader_config())
         assert tap.returncode == 0
     families = [family["code"] for family in pim.families().records]
     assets = [asset for family in families for asset in pim.assets(family).records]
