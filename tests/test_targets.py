@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
+import local_shards
 import pytest
 import yaml
+from akeneo_shards import Pipeline
 from psycopg import sql
 
 from tap_akeneo_assets.sandbox import Options, demo_pim
@@ -29,12 +31,6 @@ from .pims import LONG_NUMBER, NOON, odd_pim, value
 from .support import environment as environment_of_tap
 from .support import full_table, select, sync, sync_pim
 from .test_postgres import ORIGIN, assert_equal_to_pim, loaded
-
-EXAMPLES = Path(__file__).parents[1] / "examples"
-sys.path.insert(0, str(EXAMPLES))
-
-import local_shards  # noqa: E402  # beside the script, as for a user
-from akeneo_shards import Pipeline  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-import local_shards  # `tests.test_targets` makes the examples known
+import local_shards
 import pytest
 from akeneo_shards import Pipeline
 from psycopg import sql
