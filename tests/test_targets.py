@@ -133,12 +133,36 @@ def loader_config() -> dict[str, Any]:
     return config
 
 
-def test_the_settings_for_loading_faster_bring_an_odd_pim_with_all_digits(database: Database) -> None:
+# For those who load no deletions.
+WITHOUT_OWN_COLUMNS: dict[str, Any] = {"add_record_metadata": False, "activate_version": False}
+
+
+@pytest.mark.parametrize("more", [{}, WITHOUT_OWN_COLUMNS], ids=["with", "without"])
+def test_the_settings_for_loading_faster_bring_an_odd_pim_with_all_digits(
+    database: Database, more: dict[str, Any]
+) -> None:
     pim = odd_pim(Options(link_origin=ORIGIN))
-    database.load(sync_pim(pim).output, **loader_config())
+    database.load(sync_pim(pim).output, **loader_config(), **more)
     assert_equal_to_pim(database, pim)
     numbers = {row["number_value"] for row in loaded(database, "asset_values")}
     assert {Decimal(LONG_NUMBER), Decimal("9" * 40)} <= numbers
+
+
+@pytest.mark.parametrize("hard_delete", [False, True], ids=["marked", "removed"])
+def test_who_loaded_without_the_targets_own_columns_can_load_deletions_later(
+    database: Database, *, hard_delete: bool
+) -> None:
+    pim = demo_pim(assets=4, options=Options(link_origin=ORIGIN))
+    with serve(pim) as server:
+        database.load(sync(server.url).output, **loader_config(), **WITHOUT_OWN_COLUMNS)
+        gone = pim.assets("packshots").records[0]["code"]
+        pim.delete_asset("packshots", gone)
+        full = sync(server.url, catalog=full_table(select(*KEYS)), emit_activate_version_messages=True)
+    database.load(full.output, **loader_config(), hard_delete=hard_delete)
+    if hard_delete:
+        assert_equal_to_pim(database, pim)
+    marked = database.query("SELECT code FROM assets WHERE _sdc_deleted_at IS NOT NULL")
+    assert marked == ([] if hard_delete else [{"code": gone}])
 
 
 def test_what_a_killed_target_left_is_completed_by_the_next_run(database: Database, tmp_path: Path) -> None:
