@@ -129,11 +129,19 @@ def test_the_loader_does_not_validate_what_postgres_checks_anyway(project: dict[
 
 
 def test_the_jobs_run_plugins_that_exist_and_each_has_its_schedule(project: dict[str, Any]) -> None:
-    names = {plugin["name"] for kind in project["plugins"].values() for plugin in kind}
+    plugins = [plugin for kind in project["plugins"].values() for plugin in kind]
+    names = {plugin["name"] for plugin in plugins}
+    names |= {f"{plugin['name']}:{command}" for plugin in plugins for command in plugin.get("commands", ())}
     jobs = {job["name"]: job["tasks"] for job in project["jobs"]}
     for tasks in jobs.values():
         assert {name for task in tasks for name in task.split()} <= names
     assert [schedule["job"] for schedule in project["schedules"]] == list(jobs)
+
+
+@pytest.mark.parametrize("name", ["akeneo-hourly", "akeneo-weekly"])
+def test_the_tables_for_analysts_are_made_after_each_load(project: dict[str, Any], name: str) -> None:
+    (task,) = next(job["tasks"] for job in project["jobs"] if job["name"] == name)
+    assert task.split()[1:] == ["target-postgres", "dbt-postgres:build"]
 
 
 def test_jobs_that_fill_the_same_tables_write_versions(project: dict[str, Any]) -> None:

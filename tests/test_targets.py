@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
 import subprocess
 import sys
@@ -11,9 +12,12 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
+import local_shards
 import pytest
 import yaml
+from akeneo_shards import Pipeline
 from psycopg import sql
 
 from tap_akeneo_assets.sandbox import Options, demo_pim
@@ -129,12 +133,36 @@ def loader_config() -> dict[str, Any]:
     return config
 
 
-def test_the_settings_for_loading_faster_bring_an_odd_pim_with_all_digits(database: Database) -> None:
+# For those who load no deletions.
+WITHOUT_OWN_COLUMNS: dict[str, Any] = {"add_record_metadata": False, "activate_version": False}
+
+
+@pytest.mark.parametrize("more", [{}, WITHOUT_OWN_COLUMNS], ids=["with", "without"])
+def test_the_settings_for_loading_faster_bring_an_odd_pim_with_all_digits(
+    database: Database, more: dict[str, Any]
+) -> None:
     pim = odd_pim(Options(link_origin=ORIGIN))
-    database.load(sync_pim(pim).output, **loader_config())
+    database.load(sync_pim(pim).output, **loader_config(), **more)
     assert_equal_to_pim(database, pim)
     numbers = {row["number_value"] for row in loaded(database, "asset_values")}
     assert {Decimal(LONG_NUMBER), Decimal("9" * 40)} <= numbers
+
+
+@pytest.mark.parametrize("hard_delete", [False, True], ids=["marked", "removed"])
+def test_who_loaded_without_the_targets_own_columns_can_load_deletions_later(
+    database: Database, *, hard_delete: bool
+) -> None:
+    pim = demo_pim(assets=4, options=Options(link_origin=ORIGIN))
+    with serve(pim) as server:
+        database.load(sync(server.url).output, **loader_config(), **WITHOUT_OWN_COLUMNS)
+        gone = pim.assets("packshots").records[0]["code"]
+        pim.delete_asset("packshots", gone)
+        full = sync(server.url, catalog=full_table(select(*KEYS)), emit_activate_version_messages=True)
+    database.load(full.output, **loader_config(), hard_delete=hard_delete)
+    if hard_delete:
+        assert_equal_to_pim(database, pim)
+    marked = database.query("SELECT code FROM assets WHERE _sdc_deleted_at IS NOT NULL")
+    assert marked == ([] if hard_delete else [{"code": gone}])
 
 
 def test_what_a_killed_target_left_is_completed_by_the_next_run(database: Database, tmp_path: Path) -> None:
@@ -161,6 +189,45 @@ def test_what_a_killed_target_left_is_completed_by_the_next_run(database: Databa
     assert 0 < found < len(records_of(pim)["asset_values"])
     database.load(output, **loader_config())
     assert_equal_to_pim(database, pim)
+
+
+def two_shards(target: list[str], database: Database, folder: Path, **settings: Any) -> Pipeline:  # noqa: ANN401  # settings of any type
+    """Two shards at the same time, loaded as `meltano.yml` sets the target."""
+    arguments = config(folder, **database.settings, **loader_config(), **settings)
+    tap = [sys.executable, "-m", "tap_akeneo_assets", "--config=ENV"]
+    return Pipeline(tap, [*target, *arguments], folder / "states", shards=2, at_once=2)
+
+
+# Runs a target, and kills the first that has committed rows of `asset_values`.
+KILL_ONE = """
+import subprocess, sys
+marker, *command = sys.argv[1:]
+with subprocess.Popen(command, stderr=subprocess.PIPE) as target:
+    inserts = 0
+    for line in target.stderr:
+        inserts += b"Inserting with SQL" in line and b"value_key" in line
+        if inserts == 2:
+            try:
+                open(marker, "x")
+            except FileExistsError:
+                continue
+            target.kill()
+sys.exit(target.returncode != 0)
+"""
+
+
+@pytest.mark.long
+def test_shards_at_once_bring_an_odd_pim_although_a_target_is_killed(database: Database, tmp_path: Path) -> None:
+    pim = odd_pim(Options(link_origin=ORIGIN))
+    target = [sys.executable, "-c", KILL_ONE, str(tmp_path / "killed"), str(TARGET)]
+    shards = two_shards(target, database, tmp_path, batch_size_rows=20)
+    with serve(pim) as server, mock.patch.dict(os.environ, {**environment_of_tap(server.url), "PGTZ": "UTC"}):
+        (failure,) = local_shards.run(shards).values()
+        assert "target with 1" in failure
+        assert local_shards.run(shards) == {}
+    assert_equal_to_pim(database, pim)
+    numbers = {row["number_value"] for row in loaded(database, "asset_values")}
+    assert {Decimal(LONG_NUMBER), Decimal("9" * 40)} <= numbers
 
 
 def test_stream_maps_in_postgres(database: Database) -> None:
@@ -212,26 +279,26 @@ def test_batch_files_in_postgres(database: Database, tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-@BOTH
-def test_100_000_assets_in_postgres(database: Database, *, use_copy: bool) -> None:
-    pim = demo_pim(families=4, assets=25_000)
-    with serve(pim) as server:
-        command = [sys.executable, "-m", "tap_akeneo_assets", "--config=ENV"]
-        with subprocess.Popen(  # noqa: S603  # this very tap
-            command, env=environment_of_tap(server.url), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        ) as tap:
-            assert tap.stdout
-            database.load(tap.stdout.fileno(), timeout=3600, use_copy=use_copy)
-        assert tap.returncode == 0
+def test_100_000_assets_in_postgres_by_two_shards(database: Database, tmp_path: Path) -> None:
+    pim = demo_pim(families=5, assets=25_000)
     families = [family["code"] for family in pim.families().records]
+    attributes = {family: pim.attributes(family) for family in families}
     assets = [asset for family in families for asset in pim.assets(family).records]
     assert len(assets) == 100_000
-    for table, wanted in (
-        ("asset_families", len(families)),
-        ("asset_attributes", sum(len(pim.attributes(family)) for family in families)),
-        ("assets", len(assets)),
-        ("asset_values", sum(len(rows) for asset in assets for rows in asset["values"].values())),
-    ):
+    with serve(pim) as server, mock.patch.dict(os.environ, {**environment_of_tap(server.url), "PGTZ": "UTC"}):
+        assert local_shards.run(two_shards([str(TARGET)], database, tmp_path)) == {}
+    for table, wanted in {
+        "asset_families": len(families),
+        "asset_attributes": sum(map(len, attributes.values())),
+        "attribute_options": sum(
+            len(pim.attribute_options(family, attribute["code"]))
+            for family in families
+            for attribute in attributes[family]
+            if attribute["type"] in ("single_option", "multiple_options")
+        ),
+        "assets": len(assets),
+        "asset_values": sum(len(rows) for asset in assets for rows in asset["values"].values()),
+    }.items():
         assert database.query(sql.SQL("SELECT count(*) AS rows FROM {}").format(sql.Identifier(table))) == [
             {"rows": wanted}
         ]
@@ -278,18 +345,27 @@ def test_target_duckdb_loses_no_row(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def statements() -> list[str]:
-    """All that target-snowflake says to the database for a full run."""
-    pim = demo_pim(assets=2)
-    with serve(pim) as server:
-        full = sync(server.url, catalog=full_table(select(*KEYS)), emit_activate_version_messages=True)
-    settings = {"account": "none", "user": "loader", "password": "none", "database": "warehouse"}
+def full_run() -> bytes:
+    """What the tap writes in a full run."""
+    with serve(demo_pim(assets=2)) as server:
+        return sync(server.url, catalog=full_table(select(*KEYS)), emit_activate_version_messages=True).output
+
+
+def told_to_snowflake(output: bytes, **settings: Any) -> list[str]:  # noqa: ANN401  # settings of any type
+    """All that target-snowflake says to the database for an output."""
+    settings |= {"account": "none", "user": "loader", "password": "none", "database": "warehouse"}
     told = run(
         environment("target-snowflake", *SNOWFLAKE) / "python",
         [str(STATEMENTS), json.dumps({**settings, "default_target_schema": "akeneo"})],
-        full.output,
+        output,
     )
     return [json.loads(line) for line in told.splitlines() if line.startswith(b'"')]
+
+
+@pytest.fixture(scope="module")
+def statements(full_run: bytes) -> list[str]:
+    """All that it says by its defaults."""
+    return told_to_snowflake(full_run)
 
 
 def columns_of(statements: list[str], stream: str) -> dict[str, str]:
@@ -322,6 +398,27 @@ def test_snowflake_is_told_to_merge_by_key_and_to_mark_what_is_gone(statements: 
         assert "d._sdc_deleted_at = s._sdc_deleted_at" in merge
         marks = [text for text in statements if text.startswith("UPDATE") and table in text]
         assert ["_sdc_table_version < %(version)s" in text for text in marks] == [True]
+
+
+@pytest.mark.long
+def test_snowflake_is_told_to_delete_what_is_gone_by_hard_delete(full_run: bytes, statements: list[str]) -> None:
+    (version,) = {
+        message["version"]
+        for message in map(json.loads, full_run.splitlines())
+        if message["type"] == "ACTIVATE_VERSION"
+    }
+    told = told_to_snowflake(full_run, hard_delete=True)
+    tables = [f'"WAREHOUSE"."AKENEO"."{stream.upper()}"' for stream in KEYS]
+    deletions = [text for text in told if text.startswith("DELETE")]
+    wanted = [f"DELETE FROM {table} WHERE _sdc_table_version < {version}" for table in tables]  # noqa: S608  # a text to compare
+    assert sorted(deletions) == sorted(wanted)
+    # Instead of the marks; all else is the same.
+    kinds, kinds_by_default = (sorted(text.split(" ", 1)[0] for text in texts) for texts in (told, statements))
+    assert kinds == sorted("DELETE" if kind == "UPDATE" else kind for kind in kinds_by_default)
+    # It deletes before it merges what still waits, and so loses nothing only if it comes to its end.
+    for table, deletion in zip(tables, wanted, strict=True):
+        (merge,) = (text for text in told if text.startswith(f"merge into {table}"))
+        assert told.index(deletion) < told.index(merge)
 
 
 # BigQuery: there is none here, so it is the columns that the target makes of the schemas.
