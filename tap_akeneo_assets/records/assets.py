@@ -200,7 +200,7 @@ def _plain_asset(asset: PlainAsset, family: str) -> Asset:
         msgspec.DecodeError, UnicodeDecodeError: likewise.
     """
     if "" in _decode_values(asset.values):
-        raise UnexpectedShape("values", "", "an attribute's code")
+        raise msgspec.ValidationError
     asset.asset_family_code, asset.links = family, UNSET
     if isinstance(asset.created, str):
         asset.created = _utc(asset.created)
