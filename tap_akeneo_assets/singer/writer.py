@@ -68,7 +68,7 @@ class ChunkWriter(MsgSpecWriter):
             rest: what all of these messages hold besides, such as `time_extracted`.
 
         Raises:
-            RecursionError: a record is nested too deep; neither it nor what comes after it is written.
+            RecursionError: a record is nested too deep; neither it, nor some before it, nor those after it are written.
         """
         head = b'{"type":"RECORD","stream":' + self._encoder.encode(stream) + b',"record":'
         tail = b"," + self._encoder.encode(rest)[1:] + b"\n"
