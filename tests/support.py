@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from tap_akeneo_assets.pim.client import Client
 from tap_akeneo_assets.pim.rate_limit import Clock
 from tap_akeneo_assets.records.assets import Asset
-from tap_akeneo_assets.records.values import value_rows
+from tap_akeneo_assets.records.values import ValueRows
 from tap_akeneo_assets.sandbox.server import serve
 from tap_akeneo_assets.sandbox.tokens import CLIENT_ID, CLIENT_SECRET, PASSWORD, USERNAME
 from tap_akeneo_assets.tap import TapAkeneoAssets
@@ -190,7 +190,9 @@ def value_records(
     record: dict[str, Any], attributes: Mapping[str, AttributeInfo] | None, unparsed: set[tuple[str, str]]
 ) -> list[dict[str, Any]]:
     """The records of `asset_values` that a record of `assets` gives."""
-    rows = value_rows(Asset(record), record["asset_family_code"], attributes or {}, unparsed)
+    value_rows = ValueRows(record["asset_family_code"], attributes or {})
+    rows = value_rows.of(Asset(record))
+    unparsed |= value_rows.unparsed
     return [json.loads(row, parse_float=Decimal, parse_int=_integer) for row in rows]
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tap_akeneo_assets.errors import NotJson, UnexpectedShape, UnusableJson
 from tap_akeneo_assets.records import json_body, pages
 from tap_akeneo_assets.records.assets import Asset, AssetPage, PlainPage, decode_page
-from tap_akeneo_assets.records.values import AttributesNeeded, needs_attributes, value_rows
+from tap_akeneo_assets.records.values import AttributesNeeded, ValueRows, needs_attributes
 from tap_akeneo_assets.streams import Assets
 from tests.pims import small_pim
 from tests.support import sync_pim
@@ -84,11 +84,12 @@ bodies = st.fixed_dictionaries(
 def lines(page_assets: Sequence[Asset]) -> list[Any]:
     """What is written of some assets, as a target reads it."""
     written = []
+    value_rows, without_attributes = ValueRows(FAMILY, {}), ValueRows(FAMILY)
     for asset in page_assets:
-        rows = map(msgspec.Raw, value_rows(asset, FAMILY, {}, set()))
+        rows = map(msgspec.Raw, value_rows.of(asset))
         needs = needs_attributes(asset)
         with pytest.raises(AttributesNeeded) if needs else nullcontext():
-            value_rows(asset, FAMILY, None, set())
+            without_attributes.of(asset)
         written += [asset.record, *rows, asset.code, asset.updated, needs]
     return [json.loads(encoder.encode(line), parse_float=str) for line in written]
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from tap_akeneo_assets.errors import DamagedPage, NotFound, RequestFailed, StorageUnreadable
 from tap_akeneo_assets.media.rows import media_rows
 from tap_akeneo_assets.pim.urls import encode_segment
-from tap_akeneo_assets.records.values import AttributesNeeded, needs_attributes, value_rows
+from tap_akeneo_assets.records.assets import Asset
+from tap_akeneo_assets.records.values import AttributesNeeded, ValueRows, needs_attributes
 
 if TYPE_CHECKING:
     import asyncio
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from tap_akeneo_assets.extract.state import FamilyProgress
     from tap_akeneo_assets.extract.written import WrittenAssets, WrittenCodes
     from tap_akeneo_assets.media.rows import Row
-    from tap_akeneo_assets.records.assets import Asset
     from tap_akeneo_assets.records.values import AttributeInfo, UnseenFilters, ValueRow
 
 
@@ -87,6 +87,8 @@ class AssetWriter:
         self._written = written
         self._unseen_filters = unseen_filters
         self._load_attributes = load_attributes
+        self._value_rows = ValueRows(family.code)
+        self._value_rows_by_attributes: ValueRows | None = None
 
     async def write(self, assets: Sequence[Asset], progress: FamilyProgress) -> int:
         """Write assets that have not been written yet, and what is below those that pass the stream map.
@@ -104,38 +106,36 @@ class AssetWriter:
         if self._unseen_filters:
             self._unseen_filters.see(assets)
         assets = self._written.new(assets)
+        records = [asset.record for asset in assets]
         values: list[ValueRow] = []
         media_files: list[Row] = []
         if self._values.has_to_be_read or self._media_files.has_to_be_read:
-            passing = [asset for asset in assets if self._assets.passes_map(asset.record)]
+            passing = list(map(Asset, self._assets.passing(records)))
             try:
-                values, media_files = self._rows(passing, None)
+                values, media_files = self._rows(passing, self._value_rows)
             except AttributesNeeded:
-                values, media_files = self._rows(passing, await self._attributes_for(passing, progress))
+                values, media_files = self._rows(passing, await self._with_attributes(passing, progress))
             media_files = await self._stored(media_files, progress)
         progress.add(assets)
-        self._assets.emit([asset.record for asset in assets])
+        self._assets.emit(records)
         self._values.emit(values)
         self._media_files.emit(media_files)
         return len(assets)
 
-    def _rows(
-        self, assets: Sequence[Asset], attributes: Mapping[str, AttributeInfo] | None
-    ) -> tuple[list[ValueRow], list[Row]]:
+    def _rows(self, assets: Sequence[Asset], value_rows: ValueRows) -> tuple[list[ValueRow], list[Row]]:
         """The rows of values and of media files.
 
         Raises:
-            AttributesNeeded: the attributes are None, and have to be read first.
+            AttributesNeeded: the attributes have to be read first.
         """
         values: list[ValueRow] = []
         media_files: list[Row] = []
-        unparsed: set[tuple[str, str]] = set()
         for asset in assets:
             if self._values.has_to_be_read:
-                values += value_rows(asset, self._code, attributes, unparsed)
+                values += value_rows.of(asset)
             if self._media_files.has_to_be_read:
-                media_files += media_rows(asset, self._code, attributes)
-        for attribute, kind in sorted(unparsed):
+                media_files += media_rows(asset, self._code, value_rows.attributes)
+        for attribute, kind in sorted(value_rows.unparsed):
             self._report.warn_once(
                 f"Family {self._code!r}: the attribute {attribute!r} has values that are no {kind}: see `raw_value`.",
                 self._code,
@@ -143,11 +143,11 @@ class AssetWriter:
             )
         return values, media_files
 
-    async def _attributes_for(self, assets: Sequence[Asset], progress: FamilyProgress) -> Mapping[str, AttributeInfo]:
-        """The attributes that tell how to type the values of some assets.
+    async def _with_attributes(self, assets: Sequence[Asset], progress: FamilyProgress) -> ValueRows:
+        """What makes the rows of some assets whose values cannot be typed without the attributes.
 
         Raises:
-            DamagedPage: they could not be read.
+            DamagedPage: the attributes could not be read.
         """
         attributes = await self._load_attributes(self._family)
         if attributes is None:
@@ -156,7 +156,9 @@ class AssetWriter:
         progress.began = min(filter(None, (progress.began, attributes.began)), default=None)
         if not attributes.whole and any(needs_attributes(asset, attributes.infos) for asset in assets):
             progress.damaged = True
-        return attributes.infos
+        if self._value_rows_by_attributes is None:
+            self._value_rows_by_attributes = ValueRows(self._code, attributes.infos)
+        return self._value_rows_by_attributes
 
     async def _stored(self, rows: list[Row], progress: FamilyProgress) -> list[Row]:
         """Store the files of some rows; a row whose file fails stays as it is."""

@@ -208,7 +208,7 @@ class FamiliesSync:
         found, is_whole = self._run.records(stream, items, {}, "")
         records = [record for record in found if record["code"] not in self._written]
         self._written.update(record["code"] for record in records)
-        codes = [record["code"] for record in records if stream.passes_map(record)]
+        codes = [record["code"] for record in stream.passing(records)]
         stream.emit(records)
         for code in codes:
             self._start_family(Family(code, (asset_codes or {}).get(code)))
@@ -275,9 +275,7 @@ class FamiliesSync:
                 {record["code"]: attribute_info(record) for record in records}, answer.began, whole
             )
             with_options = [
-                record["code"]
-                for record in records
-                if record.get("type") in TYPES_WITH_OPTIONS and stream.passes_map(record)
+                record["code"] for record in stream.passing(records) if record.get("type") in TYPES_WITH_OPTIONS
             ]
             stream.emit(records)
             for code in with_options if options.has_to_be_read else ():

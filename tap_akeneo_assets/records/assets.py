@@ -105,6 +105,11 @@ class Asset:
         values = self.record.get("values") or {}
         return {code: [Value.of(value) for value in its_values or ()] for code, its_values in values.items()}
 
+    @property
+    def value_texts(self) -> Mapping[str, msgspec.Raw] | None:
+        """Its values by attribute as JSON texts that `decode_values` takes; None where no such text came."""
+        return _decode_texts(self.record.values) if isinstance(self.record, PlainAsset) else None
+
 
 class PlainPage(NamedTuple):
     """A page of assets that hold nothing odd.
@@ -160,6 +165,8 @@ class _Page(msgspec.Struct, gc=False, rename={"embedded": "_embedded", "links": 
 
 _decode_page = msgspec.json.Decoder(_Page).decode
 _decode_values = msgspec.json.Decoder(dict[str, list[Value]]).decode
+_decode_texts = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+decode_values = msgspec.json.Decoder(list[Value]).decode
 
 
 def decode_page(body: bytes, family: str) -> tuple[PlainPage | Any, list[str]]:

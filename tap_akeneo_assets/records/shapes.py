@@ -204,6 +204,8 @@ def as_codes(value: object) -> list[str] | None:
     """The array of codes that PHP meant, one code alone included; None where it is something else."""
     if type(value) is str:
         return [value]
+    if type(value) is list and set(map(type, value)) <= {str}:
+        return value
     codes: list[str] = []
     listed = as_list(value)
     for code in [value] if listed is None else listed:

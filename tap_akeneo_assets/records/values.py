@@ -6,20 +6,22 @@ according to it. What does not parse keeps its raw value, and so does a type tha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from functools import lru_cache
+from itertools import chain, starmap
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import msgspec
 
-from tap_akeneo_assets.records.assets import Asset, Value
+from tap_akeneo_assets.records.assets import Asset, Value, decode_values
 from tap_akeneo_assets.records.json_body import MAX_DIGITS
 from tap_akeneo_assets.records.shapes import as_codes, as_number, as_text
 from tap_akeneo_assets.records.timestamps import to_timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Container, Mapping, Sequence
+    from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 
 
 # What Postgres' `numeric` holds: so many digits before the point, so many after it.
@@ -27,6 +29,7 @@ _DIGITS_BEFORE, _DIGITS_AFTER = 131_072, 16_383
 _LONGEST_NUMBER = _DIGITS_BEFORE + _DIGITS_AFTER + len("-.e-123456")
 # A number with fewer on either side needs no closer look.
 _SURE_DIGITS = 4_000
+_SHORT_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
 # SaaS makes these of a bare id, when the attribute has no prefix.
 _MEDIA_SITES = {"youtube": "https://youtube.com/watch?v=", "vimeo": "https://vimeo.com/"}
 
@@ -48,6 +51,8 @@ _TYPED_COLUMNS = (
 _NO_URL = b'"media_url":null'
 
 (_BACKSLASH,) = b"\\"
+# Of values with a longer text, and of so many, what was made is not kept.
+_LONGEST_KEPT, _MOST_KEPT = 256, 512
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -133,67 +138,87 @@ def _frame(attribute: str, kind: str | None, locale: str | None, channel: str | 
     return _Frame(b"," + before + name, after, parse, _URLS.get(kind or ""))
 
 
-def value_rows(
-    asset: Asset, family: str, attributes: Mapping[str, AttributeInfo] | None, unparsed: set[tuple[str, str]]
-) -> list[ValueRow]:
-    """Make rows of `asset_values`, one for each value of an asset.
+class ValueRows:
+    """Makes rows of `asset_values` of a family's assets, one for each value.
 
     Args:
-        asset: the asset.
-        family: its family's code.
-        attributes: the family's, by code; None where they have not been read yet.
-        unparsed: gets the attribute and type of each value that its type does not admit.
+        family: its code.
+        attributes: its attributes, by code; None where they have not been read yet.
 
-    Returns:
-        The rows, each the text of a JSON object with all columns.
-
-    Raises:
-        AttributesNeeded: the attributes are None, and have to be read first.
+    Attributes:
+        attributes: as given.
+        unparsed: the attribute and type of each value that its type did not admit.
     """
-    start = _encode({"asset_family_code": family, "asset_code": asset.code})[:-1]
-    end = b"," + _encode({"asset_updated": asset.updated})[1:]
-    rows = []
-    for attribute, values in asset.values.items():
-        info = attributes.get(attribute) if attributes else None
+
+    def __init__(self, family: str, attributes: Mapping[str, AttributeInfo] | None = None) -> None:
+        self.attributes = attributes
+        self.unparsed: set[tuple[str, str]] = set()
+        self._family = family
+        self._middles = _Middles(attributes, self.unparsed)
+
+    def of(self, asset: Asset) -> list[ValueRow]:
+        """The rows of an asset, each the text of a JSON object with all columns.
+
+        Raises:
+            AttributesNeeded: the attributes are None, and have to be read first.
+        """
+        texts = asset.value_texts
+        middles: Iterable[list[bytes]] = (
+            starmap(self._middles.make, asset.values.items())
+            if texts is None
+            else map(self._middles.__getitem__, zip(texts, map(bytes, texts.values()), strict=True))
+        )
+        start = _encode({"asset_family_code": self._family, "asset_code": asset.code})[:-1]
+        end = b"," + _encode({"asset_updated": asset.updated})[1:]
+        return [b"".join((start, middle, end)) for middle in chain.from_iterable(middles)]
+
+
+class _Middles(dict[tuple[str, bytes], list[bytes]]):
+    """By an attribute's code and the text of an asset's values of it, their rows from `value_key` to `raw_value`.
+
+    Most values are one of a few, such as options: they need not be read and written again and again.
+    """
+
+    def __init__(self, attributes: Mapping[str, AttributeInfo] | None, unparsed: set[tuple[str, str]]) -> None:
+        super().__init__()
+        self._attributes = attributes
+        self._unparsed = unparsed
+
+    def __missing__(self, key: tuple[str, bytes]) -> list[bytes]:
+        attribute, text = key
+        middles = self.make(attribute, decode_values(text))
+        if len(text) <= _LONGEST_KEPT:
+            if len(self) >= _MOST_KEPT:
+                self.clear()
+            self[key] = middles
+        return middles
+
+    def make(self, attribute: str, values: Sequence[Value]) -> list[bytes]:
+        """Make them of values that have been decoded.
+
+        Raises:
+            AttributesNeeded: the attributes are None, and have to be read first.
+        """
+        info = self._attributes.get(attribute) if self._attributes else None
+        middles = []
         for value in values:
-            kind, data = value.attribute_type or (info.type if info else None), value.data
-            if kind in _OF_FEW_CODES and type(data) is str:
-                middle = _middle_of_code(attribute, kind, value.locale, value.channel, data)
-            elif attributes is None and _needs_attribute(value):
+            if self._attributes is None and _needs_attribute(value):
                 raise AttributesNeeded
+            kind, data = value.attribute_type or (info.type if info else None), value.data
+            before, after, parse, url = _frame(attribute, kind, value.locale, value.channel)
+            text, typed = _encode(data), None
+            if parse is not None and data is not None:
+                typed = parse(data)
+                if typed is None:
+                    self._unparsed.add((attribute, str(kind)))
+                elif url is not None:
+                    after = after.replace(_NO_URL, b'"media_url":' + _encode(url(str(typed), value, info)))
+            typed_text = text if typed is data else _encode(typed)
+            if type(data) is str and _BACKSLASH not in text:
+                middles.append(b"".join((before, typed_text, after, b'"\\', text[:-1], b'\\""')))
             else:
-                middle = _middle(attribute, kind, value, info, unparsed)
-            rows.append(b"".join((start, middle, end)))
-    return rows
-
-
-def _middle(
-    attribute: str, kind: str | None, value: Value, info: AttributeInfo | None, unparsed: set[tuple[str, str]]
-) -> bytes:
-    """A row's text from `value_key` to `raw_value`."""
-    before, after, parse, url = _frame(attribute, kind, value.locale, value.channel)
-    data, typed = value.data, None
-    text = typed_text = _encode(data)
-    if parse is not None and data is not None and (typed := parse(data)) is None:
-        unparsed.add((attribute, str(kind)))
-    if typed is not data:
-        typed_text = _encode(typed)
-    if url is not None and typed is not None:
-        after = after.replace(_NO_URL, b'"media_url":' + _encode(url(str(typed), value, info)))
-    return b"".join((before, typed_text, after, _quoted(text)))
-
-
-# An asset's options are a few of an attribute's; there is no need to write the same again and again.
-@lru_cache(maxsize=4096)
-def _middle_of_code(attribute: str, kind: str, locale: str | None, channel: str | None, code: str) -> bytes:
-    return _middle(attribute, kind, Value(locale, channel, code), None, set())
-
-
-def _quoted(text: bytes) -> bytes:
-    """The JSON text of a text that is itself the JSON text of a value."""
-    if _BACKSLASH in text or not text.endswith(b'"'):
-        return _encode(text.decode())
-    return b"".join((b'"\\', text[:-1], b'\\""'))
+                middles.append(b"".join((before, typed_text, after, _encode(text.decode()))))
+        return middles
 
 
 def value_key(attribute: str, locale: str | None, channel: str | None) -> str:
@@ -255,6 +280,8 @@ def thin_out(
 
 
 def _number(data: object) -> int | Decimal | None:
+    if type(data) is str and _SHORT_INTEGER.fullmatch(data):
+        return int(data)
     number = as_number(data) if type(data) is not str or len(data) <= _LONGEST_NUMBER else None
     if type(number) is Decimal and (abs(number.adjusted()) > _SURE_DIGITS or len(str(data)) > _SURE_DIGITS):
         return _bearable(number)
@@ -324,5 +351,4 @@ _TYPES: Mapping[str, tuple[str, _Parse]] = {
     "asset_family_single_link": ("linked_asset_codes", as_codes),
     "asset_family_multiple_links": ("linked_asset_codes", as_codes),
 }
-_OF_FEW_CODES = {"single_option", "record"}
 _URLS: Mapping[str, _Url] = {"media_file": _share_url, "media_link": _link_url}

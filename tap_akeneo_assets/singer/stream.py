@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 import msgspec
 from singer_sdk import Stream
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 
 Record: TypeAlias = dict[str, Any] | msgspec.Struct | bytes
+_Record = TypeVar("_Record", bound=Record)
 _decode = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
 
 
@@ -125,8 +126,8 @@ class AkeneoStream(Stream):
         """Whether records go to the output as they are: no map, selection of fields or BATCH file needs dicts."""
         return not self._drops_fields and not self._batches and all(map(_is_identity, self._maps))
 
-    def passes_map(self, record: Record) -> bool:
-        """Whether the streams below it get what belongs to a record.
+    def passing(self, records: Sequence[_Record]) -> Sequence[_Record]:
+        """The records of which the streams below it get what belongs to them.
 
         A `__filter__` takes what is below a record with it. A map that removes the whole stream removes the stream's
         own messages only.
@@ -135,9 +136,9 @@ class AkeneoStream(Stream):
             Fatal: the filter's expression fails.
         """
         if not self._maps or _is_identity(map_ := self._maps[0]) or _removes(map_):
-            return True
+            return records
         try:
-            return map_.get_filter_result(_as_dict(record))
+            return [record for record in records if map_.get_filter_result(_as_dict(record))]
         except Exception as error:  # noqa: BLE001  # whatever a user's expression raises
             raise _map_failed(map_, error) from None
 
