@@ -495,7 +495,6 @@ def test_a_host_that_is_not_there(url: str, pattern: str, mode: str) -> None:
     fails(run("--config=ENV", mode, env=environment(url, **{PREFIX + "MAX_RETRIES": "0"})), pattern)
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("end", ["", "/", "/api/rest/v1", "/api/rest/v1/", "/api/rest/v1/asset-families", " "])
 @pytest.mark.parametrize("mount", ["", "/pim", "/a/b"])
 def test_addresses_that_people_give(mount: str, end: str) -> None:

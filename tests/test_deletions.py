@@ -178,12 +178,10 @@ def batch_config(folder: Path, compression: str) -> dict[str, Any]:
 in_small_target = pytest.mark.parametrize("warehouse", SMALL_TARGETS, indirect=True)
 
 
-@pytest.mark.no_cover
 def test_the_weekly_job_deletes_what_hourly_ones_have_loaded(pim: Pim, jobs: Jobs, warehouse: Warehouse) -> None:
     assert_the_weekly_job_deletes(pim, jobs, warehouse)
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("warehouse", "compression"),
     [("small target deletes", "gzip"), ("small target deletes", "none"), ("postgres deletes", "none")],
@@ -209,7 +207,6 @@ def assert_the_weekly_job_deletes(pim: Pim, jobs: Jobs, warehouse: Warehouse) ->
     assert_equal_to_pim(warehouse, pim)
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("warehouse", "order", "versions_before"),
     [*product(SMALL_TARGETS, BOTH_ORDERS, [True, False]), *product(POSTGRES, BOTH_ORDERS, [False])],
@@ -243,7 +240,6 @@ def test_what_is_made_while_the_weekly_job_runs_survives_it(
     assert_equal_to_pim(warehouse, pim, INCREMENTAL)
 
 
-@pytest.mark.no_cover
 @in_small_target
 def test_what_is_loaded_in_the_second_of_the_weekly_job_survives_it(pim: Pim, jobs: Jobs, warehouse: Warehouse) -> None:
     weekly = jobs.weekly(200)
@@ -252,7 +248,6 @@ def test_what_is_loaded_in_the_second_of_the_weekly_job_survives_it(pim: Pim, jo
     assert_equal_to_pim(warehouse, pim)
 
 
-@pytest.mark.no_cover
 @in_small_target
 def test_a_marked_row_that_comes_again_lives_again(pim: Pim, jobs: Jobs, warehouse: Warehouse) -> None:
     warehouse.load(jobs.hourly(100))

@@ -377,7 +377,6 @@ tap.main()
 # Killed
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("moment", CHOOSE.sample(range(12, 40), 4))
 def test_killed_at_any_moment_nothing_is_missing(start: Callable[..., Process], moment: int) -> None:
     pim = pim_of(4, 60, latency=0.01)

@@ -72,7 +72,6 @@ def one_family_of(shard: str, pim: Pim) -> str:
     return next(code for code in codes if Shard.parse(shard).holds(code) and pim.assets(code).records)
 
 
-@pytest.mark.no_cover
 def test_shards_on_two_workers_are_one_run_although_a_worker_is_killed(database: Database, tmp_path: Path) -> None:
     pim = demo_pim(families=9, assets=3, options=Options(link_origin=ORIGIN))
     lost = "1/3"

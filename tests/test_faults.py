@@ -182,7 +182,6 @@ def error(run: Outcome) -> str:
 # Faults that pass
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("version", ["5.0", "saas"])
 @pytest.mark.parametrize("seed", range(4))
 def test_a_fifth_of_all_answers_is_faulty_and_nothing_is_missing(version: PimVersion, seed: int) -> None:
@@ -194,7 +193,6 @@ def test_a_fifth_of_all_answers_is_faulty_and_nothing_is_missing(version: PimVer
         assert "waiting" in run.log
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("name", [*PASSING, "token ended", "refresh refused"])
 def test_every_kind_of_fault_passes_on_every_route(house: House, name: str) -> None:
     more = {"token ended": token_ended(once=True), "refresh refused": refresh_refused()}
@@ -350,7 +348,6 @@ def test_links_to_elsewhere_are_followed_at_home(house: House, form: str) -> Non
     assert run.log.count("WARNING Links of the PIM lead to 127.0.0.1:") == 1
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
 def test_no_redirect_leads_elsewhere(house: House, route: str, code: int) -> None:

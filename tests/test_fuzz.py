@@ -434,7 +434,6 @@ def titles(run: Outcome) -> list[str]:
     ]
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("text", "given", "warning"),
     [

@@ -66,7 +66,6 @@ def test_a_sample_is_used_once_when_it_is_complete(sample_pages: int) -> None:
 codes = st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=80), max_size=200)
 
 
-@pytest.mark.no_cover
 @given(codes)
 def test_codes_are_asked_for_once_each_in_short_urls(wanted: list[str]) -> None:
     base = "https://pim.example/api/rest/v1/asset-families/family/assets?"

@@ -69,7 +69,6 @@ def test_a_path_never_leads_outside_and_is_sound_everywhere(family: str, code: s
     assert not PureWindowsPath(path).drive
 
 
-@pytest.mark.no_cover
 @LAWS
 @given(st.lists(st.tuples(CODES, CODES), min_size=2, max_size=8, unique=True))
 def test_two_codes_never_share_a_path_nor_stand_in_each_others_way(codes: list[tuple[str, str]]) -> None:

@@ -492,7 +492,6 @@ def test_a_file_that_the_pim_does_not_have_passes_through(tmp_path: Path, server
     assert files(str(tmp_path)) == {}
 
 
-@pytest.mark.no_cover
 def test_every_hostile_code_has_its_own_bytes_inside_the_folder(url: str, server: OddServer, tmp_path: Path) -> None:
     before = {path for path in tmp_path.rglob("*") if path != tmp_path / "media"}
     contents = {code: f"{number} {code!r}".encode() for number, code in enumerate(HOSTILE_CODES)}

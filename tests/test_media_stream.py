@@ -76,7 +76,6 @@ def test_every_file_is_stored_whatever_passes_on_the_way(house: House) -> None:
     house.check(run.records["asset_media_files"])
 
 
-@pytest.mark.no_cover
 def test_a_second_run_downloads_nothing_and_gives_the_same_rows(house: House) -> None:
     first = house.sync(full=True)
     assert house.downloads() >= len({row["stored_path"] for row in rows_of(first)})

@@ -154,7 +154,6 @@ def test_reshaping_twice_is_reshaping_once(data: st.DataObject) -> None:
     assert same(reshape(once), once)
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("stream", SHAPES)
 @given(data=st.data())
 @LAWS

@@ -338,7 +338,6 @@ def test_an_asset_that_cannot_be_read_fails_its_family_again_after_a_kill(house_
 # Resuming
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("workers", [1, 4])
 @pytest.mark.parametrize("part", [0.3, 0.6, 0.9])
 def test_a_killed_sync_goes_on_where_it_was(workers: int, part: float, house_of: Callable[..., House]) -> None:
@@ -741,7 +740,6 @@ def test_two_hundred_families_cost_one_schema_a_stream(house_of: Callable[..., H
     assert house.sync().schemas.keys() == set(WHOLE)
 
 
-@pytest.mark.no_cover
 def test_the_state_of_two_thousand_families_is_written_seldom(house_of: Callable[..., House]) -> None:
     house = house_of()
     codes = [f"family_{number:04}" for number in range(2_000)]

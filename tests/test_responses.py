@@ -421,7 +421,6 @@ def test_names_of_others_are_short_and_without_secrets() -> None:
 # What is foreign may be anything
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("piece", [b"<input ", b"<input type", b"type = ", b"<title", b"<title ", b"<", b"\t"])
 def test_looking_into_a_page_takes_time_in_proportion_to_its_length(piece: bytes) -> None:
     def seconds(size: int) -> float:

@@ -263,7 +263,6 @@ def lists_asked_for(pim: Pim) -> Counter[str]:
     return Counter(request.path for request in pim.requests if not request.query)
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("workers", [1, 4])
 @pytest.mark.parametrize("how", ["on a page", "on later pages"])
 @pytest.mark.parametrize("route", ["families", "attributes", "options", "assets"])
@@ -563,7 +562,6 @@ def test_empty_pages_with_long_cursors_lose_no_code(served: Callable[[Pim], Url]
 # Filters that match nothing
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("settings", "named"),
     [

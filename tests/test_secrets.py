@@ -148,7 +148,6 @@ def test_an_error_that_echoes(pim: tuple[Pim, str], route: str, code: int) -> No
     assert check(pim, Faults().always(route, echo(code))).status == (code != 404 or route in ("token", "families"))
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("spell", [quote_plus, base64, repr])
 def test_errors_that_echo_in_other_spellings(pim: tuple[Pim, str], route: str, spell: Callable[[str], str]) -> None:

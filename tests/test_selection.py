@@ -115,7 +115,6 @@ def needed(pim: Pim, chosen: Sequence[str]) -> Counter[tuple[str, str]]:
     return asked
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("version", ["6.0", "saas"])
 def test_only_what_selected_streams_need_is_asked_for_and_only_they_are_written(version: Any) -> None:  # noqa: ANN401
     pim = small_pim(Options(version, link_origin="https://pim.example"))
@@ -190,7 +189,6 @@ def company() -> Iterator[tuple[str, Outcome]]:
         yield server.url, sync(server.url)
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("without", [(), DESELECTED_FIELDS], ids=["all fields", "some fields"])
 @pytest.mark.parametrize("config", MAPS.values(), ids=MAPS.keys())
 def test_maps_flattening_and_selection_are_the_sdks(
@@ -243,7 +241,6 @@ def messages_without(messages: Sequence[dict[str, Any]], removed: Sequence[str])
     return texts([{**message, "time_extracted": None} for message in kept])
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("removal", [None, "__NULL__", "__else__"])
 def test_a_map_that_removes_a_stream_removes_its_own_messages_only(
     removal: str | None, company: tuple[str, Outcome]
@@ -279,7 +276,6 @@ def test_one_stream_in_place_of_another_takes_nothing_else_away(company: tuple[s
     assert texts(run.records["asset_values"]) == texts(plain.records["asset_values"])
 
 
-@pytest.mark.no_cover
 def test_what_a_map_removes_is_not_asked_for() -> None:
     pim = small_pim(Options("6.0"))
     with serve(pim) as server:
@@ -362,7 +358,6 @@ def keys_in_files(run: Outcome, stream: str) -> set[tuple[str, ...]]:
     }
 
 
-@pytest.mark.no_cover
 def test_a_state_vouches_for_nothing_that_is_not_in_a_file_before_it(tmp_path: Path) -> None:
     pim = demo_pim(families=4, assets=200, options=Options(page_size=20))
     everything = set(by_key("assets", records_of(pim)["assets"]))

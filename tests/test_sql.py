@@ -195,7 +195,6 @@ def assert_wide_rows_show_the_pim(company: Company, values: list[dict[str, Any]]
     ]
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("hard_delete", [False, True], ids=["marked", "removed"])
 def test_after_each_run_the_queries_show_the_pim(postgres: Path, hard_delete: bool) -> None:  # noqa: FBT001
     with company_of(postgres, "saas", hard_delete=hard_delete) as company:

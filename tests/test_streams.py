@@ -110,7 +110,6 @@ def run_and_check(pim: Pim, *, auto_tags: bool = False) -> Outcome:
     return run
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("php", [{}, ALL_OF_PHP], ids=["plain", "php"])
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_run_gives_what_a_pim_of_any_version_has(version: PimVersion, php: dict[str, Any]) -> None:
@@ -130,7 +129,6 @@ def test_automatic_tags_come_with_their_labels(php: dict[str, Any]) -> None:
     assert [[set(value["linked_data"]) for value in values] for values in tags] == [[{"0", "1"}, {"mug", "red"}]]
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("variant", ["full last pages", "empty pages", "links that forget"])
 def test_a_run_gives_what_a_company_has(variant: str) -> None:
     run_and_check(demo_pim(families=4, assets=12, options=Options(**VARIANTS[variant])))

@@ -65,7 +65,6 @@ def typed(row: dict[str, Any]) -> dict[str, Any]:
     return {name: row[name] for name in TYPED_COLUMNS if row[name] is not None}
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("kind", TYPED)
 @given(data=json_values, linked=json_values, links=json_values)
 @settings(LAWS, max_examples=25)

@@ -327,7 +327,6 @@ def campaign(examples: int, *, derandomize: bool = False) -> None:
     }
 
 
-@pytest.mark.no_cover
 def test_tables_converge() -> None:
     campaign(20, derandomize=True)
 
