@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import io
 import logging
 import os
@@ -257,7 +256,6 @@ def _without_secrets(line: str) -> str:
 
 def main() -> NoReturn:
     """Run the command line, and leave."""
-    gc.set_threshold(100_000, 50, 1_000)
     # Threads hand over less often than by default, which saves some 6 % of the time; all but one wait for the PIM.
     sys.setswitchinterval(0.02)
     _leave(run())
