@@ -128,6 +128,28 @@ def test_what_is_decoded_the_plain_way_is_what_the_other_way_gives(
         assert page.next == pages.next_link(json_body.decode(body)[0])
 
 
+def test_what_is_kept_of_earlier_values_changes_no_row() -> None:
+    """More values than are kept, long and short, some of them again, one in two attributes."""
+    texts = [{"locale": None, "channel": None, "data": f"text {n % 700}" * (1 + n % 3 * 20)} for n in range(1_500)]
+    items = [
+        {
+            "code": str(n),
+            "values": {"a": [{**text, "attribute_type": "text"}], "b": [{**text, "attribute_type": "record"}]},
+        }
+        for n, text in enumerate(texts)
+    ]
+    data, _ = decode_page(text_of({"_links": {}, "_embedded": {"items": items}}, ascii_only=True, indent=None), FAMILY)
+    assert isinstance(data, PlainPage)
+    value_rows = ValueRows(FAMILY)
+
+    rows = [value_rows.of(asset) for asset in data.assets]
+
+    assert rows == [ValueRows(FAMILY).of(asset) for asset in data.assets]
+    assert [[json.loads(row)["raw_value"] for row in its_rows] for its_rows in rows] == [
+        [json.dumps(text["data"])] * 2 for text in texts
+    ]
+
+
 VALUE = '{"locale":null,"channel":null,"data":%s}'
 ASSET = '{"code":"a","values":{"title":[%s]}%s}'
 PAGE = '{"_links":{"self":{"href":"/a"}},"_embedded":{"items":[%s]}}'
