@@ -160,6 +160,11 @@ class FrequentTap(TapAkeneoAssets):
     state_records = 0
 
 
+def beginning_at(second: int) -> type[TapAkeneoAssets]:
+    """The tap, beginning its runs at that second: two runs of one second would have the same version."""
+    return type("TapOfThatSecond", (TapAkeneoAssets,), {"initialized_at": second * 1000 + 999})
+
+
 def sync(
     url: str,
     *,

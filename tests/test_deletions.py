@@ -19,12 +19,11 @@ import pytest
 
 from tap_akeneo_assets.sandbox import Options, demo_pim
 from tap_akeneo_assets.sandbox.server import serve
-from tap_akeneo_assets.tap import TapAkeneoAssets
 
 from .expected import KEYS, by_key, records_of
 from .pims import value
 from .small_target import SmallDatabase
-from .support import Outcome, full_table, select, sync
+from .support import Outcome, beginning_at, full_table, select, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -104,11 +103,6 @@ class Jobs:
         """Run the weekly job, which begins at a second."""
         catalog = full_table(select(*self.streams))
         return sync(self.url, catalog=catalog, tap_class=beginning_at(second), **self.config)
-
-
-def beginning_at(second: int) -> type[TapAkeneoAssets]:
-    """The tap, beginning its runs at that second."""
-    return type("TapOfThatSecond", (TapAkeneoAssets,), {"initialized_at": second * 1000 + 999})
 
 
 @pytest.fixture

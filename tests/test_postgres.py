@@ -6,6 +6,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +19,7 @@ from tap_akeneo_assets.sandbox.shapes import View
 from . import support
 from .expected import KEYS, by_key, records_of
 from .pims import LONG_NUMBER, NOON, TEXTS, odd_pim, value
-from .support import full_table, select, sync
+from .support import beginning_at, full_table, select, sync
 
 if TYPE_CHECKING:
     from tap_akeneo_assets.sandbox import Pim
@@ -137,12 +138,13 @@ def test_a_second_run_updates_and_adds_without_duplicates(database: Database) ->
 
 
 def test_a_full_run_removes_exactly_what_is_gone_from_the_pim(database: Database) -> None:
-    catalog = full_table(select(*KEYS))
+    catalog, seconds = full_table(select(*KEYS)), count(1)
     pim = demo_pim(families=4, assets=4, options=Options(link_origin=ORIGIN))
     with serve(pim) as server:
 
         def run(**more: Any) -> Outcome:  # noqa: ANN401  # settings of any type
-            return sync(server.url, catalog=catalog, emit_activate_version_messages=True, **more)
+            tap_class = beginning_at(next(seconds))
+            return sync(server.url, catalog=catalog, tap_class=tap_class, emit_activate_version_messages=True, **more)
 
         first = run()
         database.load(first.output, hard_delete=True)

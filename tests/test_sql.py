@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from tap_akeneo_assets.sandbox.server import serve
 from .conftest import SCHEMAS, Database
 from .expected import KEYS, records_of
 from .pims import NOON, value
-from .support import full_table, select, sync
+from .support import beginning_at, full_table, select, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,6 +66,7 @@ class Company:
         state: of the last hourly run.
         hard_delete: whether the target removes what is gone, instead of marking it.
         gone: keys of values that were taken away from assets, and which rows remember.
+        seconds: in which weekly runs begin.
     """
 
     pim: Pim
@@ -73,6 +75,7 @@ class Company:
     hard_delete: bool = False
     state: dict[str, Any] | None = None
     gone: set[tuple[str, ...]] = field(default_factory=set)
+    seconds: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def ask(self, name: str) -> list[dict[str, Any]]:
         """What a query of the page gives, below the line that names the schema."""
@@ -89,7 +92,10 @@ class Company:
 
     def weekly(self) -> bytes:
         """Everything, and what is gone."""
-        run = sync(self.url, catalog=full_table(select(*KEYS)), emit_activate_version_messages=True)
+        tap_class = beginning_at(next(self.seconds))
+        run = sync(
+            self.url, catalog=full_table(select(*KEYS)), tap_class=tap_class, emit_activate_version_messages=True
+        )
         assert {message["stream"] for message in run.of_type("ACTIVATE_VERSION")} == set(KEYS)
         return run.output
 

@@ -28,8 +28,8 @@ from .conftest import TARGET
 from .environments import environment
 from .expected import KEYS, by_key, records_of
 from .pims import LONG_NUMBER, NOON, odd_pim, value
+from .support import beginning_at, full_table, select, sync, sync_pim
 from .support import environment as environment_of_tap
-from .support import full_table, select, sync, sync_pim
 from .test_postgres import ORIGIN, assert_equal_to_pim, loaded
 
 if TYPE_CHECKING:
@@ -90,17 +90,17 @@ def test_hourly_and_weekly_jobs_in_postgres(database: Database, *, hard_delete: 
     catalog = full_table(select(*KEYS))
     settings: dict[str, Any] = {"hard_delete": hard_delete, "use_copy": use_copy}
     with serve(pim) as server:
-        first = sync(server.url, emit_activate_version_messages=True)
+        first = sync(server.url, tap_class=beginning_at(1), emit_activate_version_messages=True)
         database.load(first.output, **settings)
         pim.options.clock = lambda: NOON + timedelta(hours=1)
         pim.save_asset("packshots", "new", {"title": [value("New", "en_US")]})
         gone = pim.assets("packshots").records[0]["code"]
-        hourly = sync(server.url, state=first.state, emit_activate_version_messages=True)
+        hourly = sync(server.url, state=first.state, tap_class=beginning_at(2), emit_activate_version_messages=True)
         database.load(hourly.output, **settings)
         assert_tables(database, pim, use_copy=use_copy)
         pim.delete_asset("packshots", gone)
         pim.delete_attribute("brand_logos", "name")
-        weekly = sync(server.url, catalog=catalog, emit_activate_version_messages=True)
+        weekly = sync(server.url, catalog=catalog, tap_class=beginning_at(3), emit_activate_version_messages=True)
         database.load(weekly.output, **settings)
         if hard_delete:
             assert_tables(database, pim, use_copy=use_copy)
@@ -109,7 +109,10 @@ def test_hourly_and_weekly_jobs_in_postgres(database: Database, *, hard_delete: 
         # What is there again is marked no longer.
         pim.options.clock = lambda: NOON + timedelta(hours=2)
         pim.save_asset("packshots", gone, {})
-        database.load(sync(server.url, state=hourly.state, emit_activate_version_messages=True).output, **settings)
+        database.load(
+            sync(server.url, state=hourly.state, tap_class=beginning_at(4), emit_activate_version_messages=True).output,
+            **settings,
+        )
         assert database.query("SELECT code FROM assets WHERE _sdc_deleted_at IS NOT NULL") == []
         living = {(row["asset_family_code"], row["code"]) for row in loaded(database, "assets")}
     assert living == {(row["asset_family_code"], row["code"]) for row in records_of(pim)["assets"]}
