@@ -49,8 +49,6 @@ _TYPED_COLUMNS = (
     "linked_asset_codes",
 )
 _NO_URL = b'"media_url":null'
-
-(_BACKSLASH,) = b"\\"
 # Of values with a longer text, and of so many, what was made is not kept.
 _LONGEST_KEPT, _MOST_KEPT = 256, 512
 
@@ -214,7 +212,7 @@ class _Middles(dict[tuple[str, bytes], list[bytes]]):
                 elif url is not None:
                     after = after.replace(_NO_URL, b'"media_url":' + _encode(url(str(typed), value, info)))
             typed_text = text if typed is data else _encode(typed)
-            if type(data) is str and _BACKSLASH not in text:
+            if type(data) is str and b"\\" not in text:
                 middles.append(b"".join((before, typed_text, after, b'"\\', text[:-1], b'\\""')))
             else:
                 middles.append(b"".join((before, typed_text, after, _encode(text.decode()))))
