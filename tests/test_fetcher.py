@@ -55,7 +55,7 @@ def run(pim: Pim, max_concurrency: int, main: Callable[[Fetcher], Coroutine[Any,
 
 
 def fetch(fetcher: Fetcher, path: str, rank: int = 0) -> asyncio.Future[Answer[Any]]:
-    return fetcher.fetch(path, rank=(rank, 0), read=bytes.decode)
+    return fetcher.fetch(path, rank=(rank, 0, ""), read=bytes.decode)
 
 
 def test_as_many_requests_as_allowed_are_in_flight_and_no_more() -> None:
@@ -98,7 +98,7 @@ def test_what_the_reader_of_a_body_raises_is_raised_where_the_answer_is_awaited(
 
     async def read(fetcher: Fetcher) -> None:
         with pytest.raises(RequestFailed, match="of no use"):
-            await fetcher.fetch("page", rank=(0, 0), read=read_body)
+            await fetcher.fetch("page", rank=(0, 0, ""), read=read_body)
 
     run(Pim(), 1, read)
 

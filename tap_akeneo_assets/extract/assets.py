@@ -1,7 +1,8 @@
 """One family's assets being read: its listings, its pages, its end.
 
 A family is read by one listing or, when it turns out long, by several at once, each with its own range of `updated`.
-The listing of which the fewest pages have been read goes first.
+The listing of which the fewest pages have been read goes first; where families are few, the range that has come least
+far.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_akeneo_assets.errors import DamagedPage, NotFound, PaginationLoop, Refused, RequestFailed, UnexpectedShape
 from tap_akeneo_assets.extract.asset_writer import AssetWriter
-from tap_akeneo_assets.extract.fetcher import page_rank
+from tap_akeneo_assets.extract.fetcher import page_rank, range_rank
 from tap_akeneo_assets.extract.listings import MAX_URL_LENGTH, Listing, PageHistory, code_listings
 from tap_akeneo_assets.extract.ranges import Sample
 from tap_akeneo_assets.extract.report import MAX_NAMES
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from tap_akeneo_assets.extract.asset_writer import Family, FamilyAttributes
+    from tap_akeneo_assets.extract.fetcher import Rank
     from tap_akeneo_assets.extract.run import Run
     from tap_akeneo_assets.pim.client import Answer
     from tap_akeneo_assets.records.values import UnseenFilters
@@ -456,10 +458,15 @@ class FamilySync:
     # Requests
 
     def _fetch(self, open_listing: OpenListing, link: str | None = None) -> ComingPage:
-        listing, rank = open_listing.listing, page_rank(open_listing.history.pages)
+        listing, rank = open_listing.listing, self._rank(open_listing.history)
         decode = partial(decode_page, family=self.code) if self._assets.writes_records_unchanged else json_body.decode
         parameters, link = self._parameters(listing), link or listing.next
         return self._run.fetch(self._path, parameters, link, rank=rank, decode=decode)
+
+    def _rank(self, history: PageHistory) -> Rank:
+        if not self._run.families_are_few:
+            return page_rank(history.pages)
+        return range_rank(history.last_code) if self._progress.cut else page_rank(0)
 
     def _parameters(self, listing: Listing) -> dict[str, str]:
         return self._query.parameters(listing.conditions)

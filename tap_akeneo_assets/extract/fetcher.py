@@ -29,15 +29,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 T = TypeVar("T")
-Rank: TypeAlias = tuple[int, int]
+Rank: TypeAlias = tuple[int, int, str]
 Read: TypeAlias = "Callable[[bytes], Any]"
 
 # Families first, so that there is work for all threads. Attributes that a page waits for come before further pages;
 # those that a page may need are as urgent as the family's first page.
-FAMILIES: Rank = (0, 0)
-ATTRIBUTES_AWAITED: Rank = (0, 1)
-ATTRIBUTES: Rank = (1, 0)
-WHEN_THREADS_ARE_FREE: Rank = (2, 0)
+FAMILIES: Rank = (0, 0, "")
+ATTRIBUTES_AWAITED: Rank = (0, 1, "")
+ATTRIBUTES: Rank = (1, 0, "")
+WHEN_THREADS_ARE_FREE: Rank = (2, 0, "")
 
 # A page is decoded to about ten times its bytes; two per thread are enough to keep all threads busy.
 ANSWERS_PER_THREAD = 2
@@ -46,7 +46,16 @@ MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
 def page_rank(pages_read: int) -> Rank:
     """The rank of a page of assets: the listing of which the fewest pages have been read goes first."""
-    return 1, pages_read
+    return 1, pages_read, ""
+
+
+def range_rank(last_code: str) -> Rank:
+    """The rank of a page of a range where few families are read.
+
+    Pages come in the order of codes, so the range with the lowest code so far has the most still to come. It goes
+    first, so that it is not read alone at the end. Listings that are not cut go before, since each takes longer.
+    """
+    return 1, 1, last_code
 
 
 class Getter(Protocol):

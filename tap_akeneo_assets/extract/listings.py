@@ -100,10 +100,12 @@ class PageHistory:
 
     Attributes:
         pages: how many.
+        last_code: of the last item; "" before there is one.
     """
 
     def __init__(self) -> None:
         self.pages = 0
+        self.last_code = ""
         self._seen: set[int] = set()
         self._empty_in_a_row = 0
         self._repeated_in_a_row = 0
@@ -123,6 +125,7 @@ class PageHistory:
             PaginationLoop: the listing repeats itself.
         """
         self.pages += 1
+        self.last_code = codes[-1] if codes else self.last_code
         self._empty_in_a_row = 0 if codes else self._empty_in_a_row + 1
         if self._empty_in_a_row > MAX_EMPTY_PAGES:
             raise PaginationLoop(f"{self._empty_in_a_row} empty pages in a row")
