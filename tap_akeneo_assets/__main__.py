@@ -15,7 +15,7 @@ def main() -> NoReturn:
     """Import the tap, which takes a moment, and run it; a signal meanwhile ends the process without a traceback."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
-    # What is imported stays, and records are gone as soon as they are written: there is little to collect.
+    # What is imported stays, and pages are freed without it: there is little to collect.
     gc.set_threshold(100_000, 50, 1_000)
     from tap_akeneo_assets import tap  # noqa: PLC0415  # see above
 

@@ -204,6 +204,20 @@ def test_maps_flattening_and_selection_are_the_sdks(
         assert texts(ours.records[stream]) == texts(records), stream
 
 
+def test_a_filter_of_attributes_is_asked_only_about_those_with_options_when_only_options_are_wanted() -> None:
+    pim = Pim(Options())
+    pim.save_family("packshots")
+    pim.save_attribute("packshots", "title", type="text")
+    pim.save_attribute("packshots", "color", type="single_option", default_value="red")
+    pim.save_option("packshots", "color", "red")
+    fails_on_null = {"asset_attributes": {"__filter__": "default_value + '!' != ''"}}
+
+    run = sync_pim(pim, catalog=select("attribute_options"), stream_maps=fails_on_null)
+
+    assert run.status == 0
+    assert [record["code"] for record in run.records["attribute_options"]] == ["red"]
+
+
 @pytest.mark.parametrize("deselected", STREAMS)
 def test_maps_work_below_a_deselected_stream(deselected: str, company: tuple[str, Outcome]) -> None:
     url, plain = company

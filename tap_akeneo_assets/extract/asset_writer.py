@@ -87,7 +87,11 @@ class AssetWriter:
         self._written = written
         self._unseen_filters = unseen_filters
         self._load_attributes = load_attributes
-        self._value_rows = ValueRows(family.code)
+        self.forget_values()
+
+    def forget_values(self) -> None:
+        """Keep nothing of the values that have been written."""
+        self._value_rows = ValueRows(self._code)
         self._value_rows_by_attributes: ValueRows | None = None
 
     async def write(self, assets: Sequence[Asset], progress: FamilyProgress) -> int:

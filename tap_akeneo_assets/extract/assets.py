@@ -155,6 +155,10 @@ class FamilySync:
         else:
             self._close()
 
+    def forget_values(self) -> None:
+        """Keep no values any more; a family that failed is in reference cycles, and freed late."""
+        self._writer.forget_values()
+
     def keep_progress(self) -> None:
         """Note in the state how far the family has been read."""
         if not self._is_closed and self._progress.open and self._progress.began and self._family.asset_codes is None:

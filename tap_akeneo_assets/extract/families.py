@@ -245,6 +245,7 @@ class FamiliesSync:
     async def _read_assets(self, sync: FamilySync) -> None:
         self._run.progress.reading[sync.code] = None
         await sync.read()
+        sync.forget_values()
         del self._run.progress.reading[sync.code]
         self._run.progress.families_done += 1
         sync.keep_progress()
@@ -274,12 +275,10 @@ class FamiliesSync:
             attributes = FamilyAttributes(
                 {record["code"]: attribute_info(record) for record in records}, answer.began, whole
             )
-            with_options = [
-                record["code"] for record in stream.passing(records) if record.get("type") in TYPES_WITH_OPTIONS
-            ]
+            with_options = stream.passing([record for record in records if record.get("type") in TYPES_WITH_OPTIONS])
             stream.emit(records)
-            for code in with_options if options.has_to_be_read else ():
-                self._tasks.create_task(self._read_options(family, code))
+            for record in with_options if options.has_to_be_read else ():
+                self._tasks.create_task(self._read_options(family, record["code"]))
             self._run.after_page()
         return attributes
 

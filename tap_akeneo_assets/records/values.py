@@ -49,8 +49,8 @@ _TYPED_COLUMNS = (
     "linked_asset_codes",
 )
 _NO_URL = b'"media_url":null'
-# Of values with a longer text, and of so many, what was made is not kept.
-_LONGEST_KEPT, _MOST_KEPT = 256, 512
+# What is kept of a family's values: some 0.5 MB. All of it is forgotten when it is full.
+_MOST_KEPT, _LONGEST_TEXT_KEPT, _MOST_ROWS_KEPT = 512, 256, 4
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -185,7 +185,7 @@ class _Middles(dict[tuple[str, bytes], list[bytes]]):
     def __missing__(self, key: tuple[str, bytes]) -> list[bytes]:
         attribute, text = key
         middles = self.make(attribute, decode_values(text))
-        if len(text) <= _LONGEST_KEPT:
+        if len(text) <= _LONGEST_TEXT_KEPT and len(middles) <= _MOST_ROWS_KEPT:
             if len(self) >= _MOST_KEPT:
                 self.clear()
             self[key] = middles
