@@ -174,7 +174,8 @@ class ValueRows:
 class _Middles(dict[tuple[str, bytes], list[bytes]]):
     """By an attribute's code and the text of an asset's values of it, their rows from `value_key` to `raw_value`.
 
-    Most values are one of a few, such as options: they need not be read and written again and again.
+    Most values are one of a few, such as options: they need not be read and written again and again. It does not know
+    its `ValueRows`, so that both are freed without the garbage collector, which rarely runs.
     """
 
     def __init__(self, attributes: Mapping[str, AttributeInfo] | None, unparsed: set[tuple[str, str]]) -> None:

@@ -1,7 +1,7 @@
 """How the tap compares, in one run on one machine: `make bench`.
 
-Each figure is the median of a few runs that take turns, start-up included; without latency it is the least, since what
-else the machine does only adds. Ratios are what counts: seconds depend on the machine.
+Each figure is the median of a few runs that take turns, start-up included. Where the tap is compared with others it is
+the least, since what else the machine does only adds. Ratios are what counts: seconds depend on the machine.
 """
 
 from __future__ import annotations
