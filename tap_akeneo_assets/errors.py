@@ -142,3 +142,11 @@ class PaginationLoop(ValueError):
 
 class UnreadableState(ValueError):
     """The state cannot be used; str() says why, in one line."""
+
+
+def release(error: Exception) -> None:
+    """Let go of the blocks that an error has passed and that it holds, once it has been dealt with.
+
+    A block that awaited it holds it in turn, by the future. Python frees such circles late, and a family is large.
+    """
+    error.__traceback__ = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
 from collections import Counter
@@ -12,6 +13,8 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from tap_akeneo_assets.extract.asset_writer import AssetWriter
+from tap_akeneo_assets.extract.assets import FamilySync
 from tap_akeneo_assets.sandbox import Options, Pim
 from tap_akeneo_assets.sandbox.faults import Faults, damaged, status
 from tap_akeneo_assets.sandbox.server import serve
@@ -338,6 +341,39 @@ def test_answers_that_nobody_waits_for_do_not_slow_the_others_down(served: Calla
     run = sync(served(pim), catalog=select("assets", "asset_values"), max_concurrency=2, **QUICK)
     assert not both.broken
     assert {record["asset_family_code"] for record in run.records["assets"]} == {"y", "z"}
+
+
+AWKWARD: dict[str, tuple[Faults, dict[str, Any]]] = {
+    "a page fails": (Faults().nth("assets", 3, status(500)), {}),
+    "the family has gone": (Faults().nth("assets", 3, status(404)), {}),
+    "a page is no page": (Faults().nth("assets", 3, damaged(lambda _: b"[]")), {}),
+    "the attributes fail": (Faults().always("attributes", status(500)), {}),
+    "a cursor is refused": (Faults().nth("assets", 3, status(422)), {}),
+    "a filter is refused": (Faults().nth("assets", 1, status(422)), {"asset_codes": {"shoes": ["asset_001"]}}),
+    "an asset is missing": (Faults(), {"asset_codes": {"shoes": ["asset_001", "none"]}}),
+    "a file is missing": (Faults().always("media_file", status(404)), {"media_storage": "files"}),
+    "a file fails": (Faults().always("media_file", status(500)), {"media_storage": "files"}),
+}
+
+
+@pytest.mark.parametrize("what", AWKWARD)
+def test_a_family_that_met_a_failure_leaves_nothing_in_memory(
+    what: str, served: Callable[[Pim], Url], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it holds may be large, and Python looks for circles of objects that nobody needs very rarely."""
+    monkeypatch.chdir(tmp_path)
+    pim = small_pim() if "file" in what else filled(12, page_size=2, pim_version="6.0")
+    pim.faults, settings = AWKWARD[what]
+    url = served(pim)
+    gc.collect()
+    gc.disable()
+    try:
+        sync(url, catalog=select("assets", "asset_values", "asset_media_files"), **settings, **QUICK)
+        left = [item for item in gc.get_objects() if isinstance(item, (FamilySync, AssetWriter))]
+    finally:
+        gc.enable()
+    assert pim.requests
+    assert not left
 
 
 # Numbers in `search`

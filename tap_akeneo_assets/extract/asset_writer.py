@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from tap_akeneo_assets.errors import DamagedPage, NotFound, RequestFailed, StorageUnreadable
+from tap_akeneo_assets.errors import DamagedPage, NotFound, RequestFailed, StorageUnreadable, release
 from tap_akeneo_assets.media.rows import media_rows
 from tap_akeneo_assets.pim.urls import encode_segment
 from tap_akeneo_assets.records.assets import Asset
@@ -87,10 +87,6 @@ class AssetWriter:
         self._written = written
         self._unseen_filters = unseen_filters
         self._load_attributes = load_attributes
-        self.forget_values()
-
-    def forget_values(self) -> None:
-        """Keep nothing of the values that have been written."""
         self._value_rows = ValueRows(self._code)
         self._value_rows_by_attributes: ValueRows | None = None
 
@@ -178,11 +174,13 @@ class AssetWriter:
         file = f"media file {row['media_file_code']!r} of asset {row['asset_code']!r}"
         try:
             return await stored
-        except NotFound:
+        except NotFound as error:
+            release(error)
             # Asking again would not help, so the bookmark moves.
             self._report.fail_file(self._code, f"The PIM does not have some of its media files, such as {file}.")
             self._report.warn(f"Family {self._code!r}: the PIM does not have {file}.")
         except RequestFailed as error:
+            release(error)
             progress.damaged = True
             self._report.fail_file(self._code, f"Some of its media files could not be stored, such as {file}.")
             self._report.warn(f"Family {self._code!r}: {file} could not be stored: {error}")

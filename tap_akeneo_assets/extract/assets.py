@@ -15,7 +15,15 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tap_akeneo_assets.errors import DamagedPage, NotFound, PaginationLoop, Refused, RequestFailed, UnexpectedShape
+from tap_akeneo_assets.errors import (
+    DamagedPage,
+    NotFound,
+    PaginationLoop,
+    Refused,
+    RequestFailed,
+    UnexpectedShape,
+    release,
+)
 from tap_akeneo_assets.extract.asset_writer import AssetWriter
 from tap_akeneo_assets.extract.fetcher import page_rank, range_rank
 from tap_akeneo_assets.extract.listings import MAX_URL_LENGTH, Listing, PageHistory, code_listings
@@ -57,11 +65,13 @@ class OpenListing:
     Attributes:
         listing: what is kept of it between runs.
         sample: where to cut it; None if it is not to be cut.
+        probe: the first page of one of the ranges that it may be cut into, while it is not known yet whether it is.
         history: the pages that this run has read of it.
     """
 
     listing: Listing
     sample: Sample | None = None
+    probe: ComingPage | None = None
     history: PageHistory = field(default_factory=PageHistory)
 
 
@@ -112,7 +122,6 @@ class FamilySync:
         self._progress = self._first_progress()
         self._tasks = asyncio.TaskGroup()
         self._running = 0
-        self._probe: ComingPage | None = None
         self._held_ranges: list[Listing] = []
         self._may_be_cut = run.settings.max_concurrency > 1
         self._to_come_again: dict[str, str] = {}
@@ -154,10 +163,6 @@ class FamilySync:
             await self.read()
         else:
             self._close()
-
-    def forget_values(self) -> None:
-        """Keep no values any more; a family that failed is in reference cycles, and freed late."""
-        self._writer.forget_values()
 
     def keep_progress(self) -> None:
         """Note in the state how far the family has been read."""
@@ -268,19 +273,19 @@ class FamilySync:
         is_too_long, next_page, problem = False, None, self._add_to_history(open_listing, page)
         has_next = link is not None and self._needs_more(len(page.codes))
         assets = self._assets_of(page)
-        if not problem and sample and await self._is_long(sample, has_next=link is not None):
+        if not problem and sample and await self._is_long(open_listing, sample, has_next=link is not None):
             await self._write_page(assets)
-            self._cut(listing, sample, assets)
+            self._cut(open_listing, sample, assets)
             self._run.after_page()
             return None
         if link and has_next and not problem:
+            if progress.began and sample and sample.add(assets):
+                open_listing.probe = self._fetch(OpenListing(sample.probe))
             try:
                 is_too_long = self._is_url_too_long(listing, link)
                 next_page = None if is_too_long else self._fetch(open_listing, link)
             except DamagedPage as error:
                 problem = error
-        if next_page and progress.began and sample and sample.add(assets):
-            self._probe = self._fetch(OpenListing(sample.probe))
         await self._write_page(assets)
         if problem:  # only now, so that it does not cost the page that has come
             raise problem
@@ -348,6 +353,7 @@ class FamilySync:
 
     async def _after_refusal(self, open_listing: OpenListing, refusal: Refused) -> ComingPage | None:
         listing, is_first_page = open_listing.listing, not open_listing.history.pages
+        release(refusal)
         if listing.resumed and listing.next:
             return self._fetch_from_the_beginning(open_listing)
         if listing.codes and is_first_page and not self._query.search:
@@ -395,7 +401,8 @@ class FamilySync:
         with self._report.failing(self.code, self._assets):
             try:
                 item = pages.item((await coming).data, code)
-            except NotFound:
+            except NotFound as error:
+                release(error)
                 self._codes_failed.remove(code)
                 return
             records = self._records([item])
@@ -418,22 +425,23 @@ class FamilySync:
         sample_pages = SAMPLE_PAGES_IF_FEW_FAMILIES if self._run.families_are_few else SAMPLE_PAGES
         return Sample(listing, RANGES_PER_THREAD * self._settings.max_concurrency, sample_pages)
 
-    async def _is_long(self, sample: Sample, *, has_next: bool) -> bool:
-        """Whether a listing is worth cutting: its probe has more than a page, and not the same one again."""
-        if self._probe is None:
+    async def _is_long(self, open_listing: OpenListing, sample: Sample, *, has_next: bool) -> bool:
+        """Whether a listing is worth cutting: its probe has several pages, and not the same one again."""
+        if open_listing.probe is None:
             return False
         if has_next:
             with suppress(RequestFailed, UnexpectedShape):
-                first = AssetPage.of((await self._probe).data)
+                first = AssetPage.of((await open_listing.probe).data)
                 if first.next is not None:
                     second = AssetPage.of((await self._fetch(OpenListing(sample.probe), first.next)).data)
-                    if second.codes != first.codes:
+                    if second.codes != first.codes and (second.next is not None or self._run.families_are_few):
                         return True
-        self._probe = None
+        open_listing.probe = None
         return False
 
-    def _cut(self, listing: Listing, sample: Sample, assets: Iterable[Asset]) -> None:
+    def _cut(self, open_listing: OpenListing, sample: Sample, assets: Iterable[Asset]) -> None:
         """Read a listing by ranges from here on; most of them wait until the first ones turn out to be sound."""
+        listing = open_listing.listing
         written = {**sample.written, **{asset.code: asset.updated for asset in assets}}
         self._written.add(written)
         if not self._query.parameters(listing.conditions).get("search") and self._progress.began:
@@ -447,8 +455,7 @@ class FamilySync:
         self._progress.open += sample.ranges
         first = sample.ranges[: self._settings.max_concurrency]
         self._held_ranges = [part for part in sample.ranges if part not in first and part is not sample.probe]
-        self._start(sample.probe, self._probe)
-        self._probe = None
+        self._start(sample.probe, open_listing.probe)
         for part in first:
             if part is not sample.probe:
                 self._start(part)
@@ -462,15 +469,16 @@ class FamilySync:
     # Requests
 
     def _fetch(self, open_listing: OpenListing, link: str | None = None) -> ComingPage:
-        listing, rank = open_listing.listing, self._rank(open_listing.history)
+        listing, rank = open_listing.listing, self._rank(open_listing)
         decode = partial(decode_page, family=self.code) if self._assets.writes_records_unchanged else json_body.decode
         parameters, link = self._parameters(listing), link or listing.next
         return self._run.fetch(self._path, parameters, link, rank=rank, decode=decode)
 
-    def _rank(self, history: PageHistory) -> Rank:
-        if not self._run.families_are_few:
-            return page_rank(history.pages)
-        return range_rank(history.last_code) if self._progress.cut else page_rank(0)
+    def _rank(self, open_listing: OpenListing) -> Rank:
+        if self._run.families_are_few:
+            return range_rank(open_listing.history.last_code) if self._progress.cut else page_rank(0)
+        # An answer that waits for another one takes room from all others, so the page after a probe follows it at once.
+        return page_rank(0 if open_listing.probe else open_listing.history.pages)
 
     def _parameters(self, listing: Listing) -> dict[str, str]:
         return self._query.parameters(listing.conditions)

@@ -245,7 +245,6 @@ class FamiliesSync:
     async def _read_assets(self, sync: FamilySync) -> None:
         self._run.progress.reading[sync.code] = None
         await sync.read()
-        sync.forget_values()
         del self._run.progress.reading[sync.code]
         self._run.progress.families_done += 1
         sync.keep_progress()

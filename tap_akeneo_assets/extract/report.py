@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tap_akeneo_assets.errors import NotFound, PaginationLoop, RequestFailed, UnexpectedShape
+from tap_akeneo_assets.errors import NotFound, PaginationLoop, RequestFailed, UnexpectedShape, release
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -45,11 +45,13 @@ class Report:
         """
         try:
             yield
-        except NotFound as error:
-            self.warn(f"Family {family!r}: {error} It is passed over in this run.")
-            self.leave_out(*streams)
         except (RequestFailed, UnexpectedShape, PaginationLoop) as error:
-            self.fail(family, str(error), *streams)
+            if isinstance(error, NotFound):
+                self.warn(f"Family {family!r}: {error} It is passed over in this run.")
+                self.leave_out(*streams)
+            else:
+                self.fail(family, str(error), *streams)
+            release(error)
 
     def fail(self, family: str, message: str, *streams: AkeneoStream) -> None:
         """Note that a family could not be read whole."""

@@ -166,7 +166,14 @@ def test_no_latency(tmp_path: Path) -> None:
     show(f"20 x 1,000: {ratio:.1f} x as fast as the template's tap")
 
 
-@pytest.mark.parametrize(("name", "sizes"), [("40 families, zipf", zipf(40, 8_000)), ("one family", [20_000])])
+FAMILIES = {
+    "40 families, zipf": zipf(40, 8_000),
+    "5 families of 5,000 and 20 of 500": [5_000] * 5 + [500] * 20,
+    "one family": [20_000],
+}
+
+
+@pytest.mark.parametrize(("name", "sizes"), FAMILIES.items())
 def test_latency(name: str, sizes: list[int], tmp_path: Path) -> None:
     with pim(sizes, tmp_path, latency=LATENCY) as served:
         runs = [Figures.of(served.tap(), tmp_path / "output.jsonl") for _ in range(ROUNDS)]
