@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import threading
 import weakref
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -88,6 +89,7 @@ class Fetcher:
         self._max_concurrency = max_concurrency
         self._max_answers = ANSWERS_PER_THREAD * max_concurrency
         self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
         self._pool = ThreadPoolExecutor(max_concurrency, thread_name_prefix="akeneo")
         self._queue: list[tuple[Rank, int, _Job]] = []
         self._order = itertools.count()
@@ -192,8 +194,10 @@ class Fetcher:
 
     def _release(self, size: int) -> None:
         """An answer is not held any more; any thread may be the one that notices."""
+        is_ours = threading.get_ident() == self._thread
+        call_soon = self._loop.call_soon if is_ours else self._loop.call_soon_threadsafe  # which costs system calls
         with suppress(RuntimeError):  # the loop is closed: the run has ended
-            self._loop.call_soon_threadsafe(self._make_room, size)
+            call_soon(self._make_room, size)
 
     def _make_room(self, size: int) -> None:
         self._answers -= 1

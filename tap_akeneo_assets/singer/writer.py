@@ -76,7 +76,7 @@ class ChunkWriter(MsgSpecWriter):
         for start in range(0, len(records), RECORDS_AT_ONCE):
             some = records[start : start + RECORDS_AT_ONCE]
             texts = [record if isinstance(record, bytes) else encode(record) for record in some]
-            self._add(b"".join((head, between.join(texts), tail)))
+            self._add(head, between.join(texts), tail)
             if self._chunk_bytes >= CHUNK_BYTES:
                 self.flush()
 
@@ -112,9 +112,9 @@ class ChunkWriter(MsgSpecWriter):
         self._drop_chunk()
         self._write(lines, spare=len(self._last_state))
 
-    def _add(self, lines: bytes) -> None:
-        self._chunk.append(lines)
-        self._chunk_bytes += len(lines)
+    def _add(self, *parts: bytes) -> None:
+        self._chunk += parts
+        self._chunk_bytes += sum(map(len, parts))
 
     def _drop_chunk(self) -> None:
         self._chunk, self._chunk_bytes = [], 0
