@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_akeneo_assets.errors import NotJson, UnexpectedShape, UnusableJson
+from tap_akeneo_assets.errors import NotJson, UnusableJson
 from tap_akeneo_assets.records import json_body, pages
-from tap_akeneo_assets.records.assets import Asset, AssetPage, PlainPage, decode_page
+from tap_akeneo_assets.records.assets import Asset, AssetPage, PlainPage, check_values, decode_page
 from tap_akeneo_assets.records.values import AttributesNeeded, ValueRows, needs_attributes
 from tap_akeneo_assets.streams import Assets
 from tests.pims import small_pim
@@ -82,15 +82,14 @@ bodies = st.fixed_dictionaries(
 
 
 def lines(page_assets: Sequence[Asset]) -> list[Any]:
-    """What is written of some assets, as a target reads it."""
-    written = []
-    value_rows, without_attributes = ValueRows(FAMILY, {}), ValueRows(FAMILY)
+    """What is written of some assets, with and without the attributes, as a target reads it."""
+    written: list[Any] = []
+    by_attributes, without = ValueRows(FAMILY, {}), ValueRows(FAMILY)
     for asset in page_assets:
-        rows = map(msgspec.Raw, value_rows.of(asset))
         needs = needs_attributes(asset)
+        written += [asset.record, *map(msgspec.Raw, by_attributes.of(asset)), asset.code, asset.updated, needs]
         with pytest.raises(AttributesNeeded) if needs else nullcontext():
-            without_attributes.of(asset)
-        written += [asset.record, *rows, asset.code, asset.updated, needs]
+            written += map(msgspec.Raw, without.of(asset))
     return [json.loads(encoder.encode(line), parse_float=str) for line in written]
 
 
@@ -121,11 +120,13 @@ def test_what_is_decoded_the_plain_way_is_what_the_other_way_gives(
         data, _ = decode_page(body, FAMILY)
     except (NotJson, UnusableJson):
         return
+    with_rows, _ = decode_page(body, FAMILY, ValueRows(FAMILY).read)
+    assert type(with_rows) is type(data)
     if isinstance(data, PlainPage):
         expected, remarks = without_loss(body)
-        page = AssetPage.of(data)
-        assert (lines(page.assets), remarks) == (lines(expected), [])
-        assert page.next == pages.next_link(json_body.decode(body)[0])
+        for page in map(AssetPage.of, (data, with_rows)):
+            assert (lines(page.assets), remarks) == (lines(expected), [])
+            assert page.next == pages.next_link(json_body.decode(body)[0])
 
 
 def test_what_is_kept_of_earlier_values_changes_no_row() -> None:
@@ -175,17 +176,16 @@ PAGE = '{"_links":{"self":{"href":"/a"}},"_embedded":{"items":[%s]}}'
     ],
 )
 def test_which_pages_are_decoded_the_plain_way(asset: str, is_plain: bool) -> None:  # noqa: FBT001
-    try:
-        data, _ = decode_page((PAGE % asset).encode(), FAMILY)
-    except UnexpectedShape:
-        data = None
-    assert isinstance(data, PlainPage) is is_plain
+    for read_values in (check_values, ValueRows(FAMILY).read, ValueRows(FAMILY, {}).read):
+        data, _ = decode_page((PAGE % asset).encode(), FAMILY, read_values)
+        assert isinstance(data, PlainPage) is is_plain
 
 
 def test_a_body_that_is_no_utf_8_is_no_plain_page() -> None:
     body = (PAGE % (ASSET % (VALUE % '"x"', ""))).encode().replace(b'"x"', b'"\xff"')
-    with pytest.raises(NotJson):
-        decode_page(body, FAMILY)
+    for read_values in (check_values, ValueRows(FAMILY, {}).read):
+        with pytest.raises(NotJson):
+            decode_page(body, FAMILY, read_values)
 
 
 def test_a_stream_map_that_changes_nothing_changes_no_record() -> None:

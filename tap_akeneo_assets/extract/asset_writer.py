@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tap_akeneo_assets.errors import DamagedPage, NotFound, RequestFailed, StorageUnreadable, release
 from tap_akeneo_assets.media.rows import media_rows
 from tap_akeneo_assets.pim.urls import encode_segment
-from tap_akeneo_assets.records.assets import Asset
+from tap_akeneo_assets.records.assets import Asset, check_values
 from tap_akeneo_assets.records.values import AttributesNeeded, ValueRows, needs_attributes
 
 if TYPE_CHECKING:
@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
+    import msgspec
+
     from tap_akeneo_assets.extract.run import Run
     from tap_akeneo_assets.extract.state import FamilyProgress
     from tap_akeneo_assets.extract.written import WrittenAssets, WrittenCodes
     from tap_akeneo_assets.media.rows import Row
+    from tap_akeneo_assets.records.assets import ReadValues
     from tap_akeneo_assets.records.values import AttributeInfo, UnseenFilters, ValueRow
 
 
@@ -90,6 +93,11 @@ class AssetWriter:
         self._value_rows = ValueRows(self._code)
         self._value_rows_by_attributes: ValueRows | None = None
 
+    @property
+    def read_values(self) -> Callable[[msgspec.Raw], ReadValues | None]:
+        """What reads the values of a page's assets while it is decoded."""
+        return self._value_rows.read if self._values.has_to_be_read else check_values
+
     async def write(self, assets: Sequence[Asset], progress: FamilyProgress) -> int:
         """Write assets that have not been written yet, and what is below those that pass the stream map.
 
@@ -110,7 +118,8 @@ class AssetWriter:
         values: list[ValueRow] = []
         media_files: list[Row] = []
         if self._values.has_to_be_read or self._media_files.has_to_be_read:
-            passing = list(map(Asset, self._assets.passing(records)))
+            passing_records = self._assets.passing(records)
+            passing = assets if passing_records is records else list(map(Asset, passing_records))
             try:
                 values, media_files = self._rows(passing, self._value_rows)
             except AttributesNeeded:

@@ -470,7 +470,11 @@ class FamilySync:
 
     def _fetch(self, open_listing: OpenListing, link: str | None = None) -> ComingPage:
         listing, rank = open_listing.listing, self._rank(open_listing)
-        decode = partial(decode_page, family=self.code) if self._assets.writes_records_unchanged else json_body.decode
+        decode = (
+            partial(decode_page, family=self.code, read_values=self._writer.read_values)
+            if self._assets.writes_records_unchanged
+            else json_body.decode
+        )
         parameters, link = self._parameters(listing), link or listing.next
         return self._run.fetch(self._path, parameters, link, rank=rank, decode=decode)
 

@@ -2,7 +2,7 @@
 
 Most pages hold nothing odd: exactly the fields that the API documents, in the shapes that it documents. Such a page is
 decoded into structs that state this shape, and each asset's `values` go to the output as the very bytes that came; they
-are decoded only to see whether they fit, and again where somebody needs them. What does not fit (unknown fields, shapes
+are decoded only to see whether they fit, or to make rows of them. What does not fit (unknown fields, shapes
 that PHP changed, numbers that are no texts, characters that no target takes) is decoded without loss by `json_body` and
 mended by `shapes`. Both ways give the same records.
 """
@@ -19,11 +19,13 @@ from tap_akeneo_assets.records import json_body, pages
 from tap_akeneo_assets.records.timestamps import to_utc
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 _Scalar: TypeAlias = str | int | bool | None
 _Inner: TypeAlias = _Scalar | dict[str, _Scalar]
 _Object: TypeAlias = dict[str, _Scalar | dict[str, _Inner]]
+# Rows of values, one list per attribute: see `ValueRows`.
+ReadValues: TypeAlias = "Sequence[Sequence[bytes]]"
 _Code: TypeAlias = Annotated[str, Meta(min_length=1)]
 _LINE_FEED, _CARRIAGE_RETURN, _BACKSLASH = b"\n\r\\"
 
@@ -79,17 +81,20 @@ class Asset:
 
     Args:
         record: its record: a dict, or a plain asset.
+        read_values: what came of reading its values while its page was decoded.
 
     Attributes:
         code: its code.
         updated: when it was last updated, in UTC; None on a PIM that does not tell.
         record: its record.
+        read_values: as given.
     """
 
-    __slots__ = ("code", "record", "updated")
+    __slots__ = ("code", "read_values", "record", "updated")
 
-    def __init__(self, record: dict[str, Any] | PlainAsset) -> None:
+    def __init__(self, record: dict[str, Any] | PlainAsset, read_values: ReadValues | None = None) -> None:
         self.record = record
+        self.read_values = read_values
         if isinstance(record, PlainAsset):
             self.code: str = record.code
             self.updated: str | None = None if record.updated is UNSET else record.updated
@@ -104,11 +109,6 @@ class Asset:
             return _decode_values(self.record.values)
         values = self.record.get("values") or {}
         return {code: [Value.of(value) for value in its_values or ()] for code, its_values in values.items()}
-
-    @property
-    def value_texts(self) -> Mapping[str, msgspec.Raw] | None:
-        """Its values by attribute as JSON texts that `decode_values` takes; None where no such text came."""
-        return _decode_texts(self.record.values) if isinstance(self.record, PlainAsset) else None
 
 
 class PlainPage(NamedTuple):
@@ -165,16 +165,30 @@ class _Page(msgspec.Struct, gc=False, rename={"embedded": "_embedded", "links": 
 
 _decode_page = msgspec.json.Decoder(_Page).decode
 _decode_values = msgspec.json.Decoder(dict[str, list[Value]]).decode
-_decode_texts = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-decode_values = msgspec.json.Decoder(list[Value]).decode
 
 
-def decode_page(body: bytes, family: str) -> tuple[PlainPage | Any, list[str]]:
+def check_values(text: msgspec.Raw) -> None:
+    """See whether an asset's values hold nothing odd.
+
+    Args:
+        text: of the JSON object.
+
+    Raises:
+        msgspec.DecodeError, UnicodeDecodeError: they do.
+    """
+    if "" in _decode_values(text):
+        raise msgspec.ValidationError
+
+
+def decode_page(
+    body: bytes, family: str, read_values: Callable[[msgspec.Raw], ReadValues | None] = check_values
+) -> tuple[PlainPage | Any, list[str]]:
     """Decode a page of assets.
 
     Args:
         body: as it came.
         family: the code of their family.
+        read_values: reads an asset's values; what it gives goes to the `Asset`. It raises what `check_values` raises.
 
     Returns:
         A `PlainPage`, or what `json_body.decode` gives.
@@ -182,38 +196,35 @@ def decode_page(body: bytes, family: str) -> tuple[PlainPage | Any, list[str]]:
     Raises:
         NotJson, UnusableJson: as `json_body.decode` raises them.
     """
-    page = _plain_page(body, family)
+    page = _plain_page(body, family, read_values)
     return json_body.decode(body) if page is None else (page, [])
 
 
-def _plain_page(body: bytes, family: str) -> PlainPage | None:
+def _plain_page(body: bytes, family: str, read_values: Callable[[msgspec.Raw], ReadValues | None]) -> PlainPage | None:
     # A line break would end the message; NUL is what no Postgres takes. Looking for one character is much quicker.
     if _LINE_FEED in body or _CARRIAGE_RETURN in body or (_BACKSLASH in body and b"\\u0000" in body):
         return None
     try:
         page = _decode_page(body)
-        assets = [_plain_asset(asset, family) for asset in page.embedded.items]
+        assets = [Asset(_completed(asset, family), read_values(asset.values)) for asset in page.embedded.items]
     except (msgspec.DecodeError, UnicodeDecodeError, UnexpectedShape, RecursionError):
         return None
     codes = [asset.code for asset in assets]
     return PlainPage(page.links, assets, codes) if len(set(codes)) == len(codes) else None
 
 
-def _plain_asset(asset: PlainAsset, family: str) -> Asset:
+def _completed(asset: PlainAsset, family: str) -> PlainAsset:
     """Make a record of what a page holds: complete, and with its timestamps in UTC.
 
     Raises:
         UnexpectedShape: it holds something odd all the same.
-        msgspec.DecodeError, UnicodeDecodeError: likewise.
     """
-    if "" in _decode_values(asset.values):
-        raise msgspec.ValidationError
     asset.asset_family_code, asset.links = family, UNSET
     if isinstance(asset.created, str):
         asset.created = _utc(asset.created)
     if isinstance(asset.updated, str):
         asset.updated = _utc(asset.updated)
-    return Asset(asset)
+    return asset
 
 
 def _utc(text: str) -> str:

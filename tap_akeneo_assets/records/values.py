@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import msgspec
 
-from tap_akeneo_assets.records.assets import Asset, Value, decode_values
+from tap_akeneo_assets.records.assets import Asset, PlainAsset, ReadValues, Value, check_values
 from tap_akeneo_assets.records.json_body import MAX_DIGITS
 from tap_akeneo_assets.records.shapes import as_codes, as_number, as_text
 from tap_akeneo_assets.records.timestamps import to_timestamp
@@ -53,6 +53,8 @@ _NO_URL = b'"media_url":null'
 _MOST_KEPT, _LONGEST_TEXT_KEPT, _MOST_ROWS_KEPT = 512, 256, 4
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
+_decode_texts = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_values = msgspec.json.Decoder(list[Value]).decode
 
 
 class AttributesNeeded(Exception):
@@ -153,6 +155,7 @@ class ValueRows:
         self.unparsed: set[tuple[str, str]] = set()
         self._family = family
         self._middles = _Middles(attributes, self.unparsed)
+        self._attributes_needed = False
 
     def of(self, asset: Asset) -> list[ValueRow]:
         """The rows of an asset, each the text of a JSON object with all columns.
@@ -160,15 +163,36 @@ class ValueRows:
         Raises:
             AttributesNeeded: the attributes are None, and have to be read first.
         """
-        texts = asset.value_texts
-        middles: Iterable[list[bytes]] = (
-            starmap(self._middles.make, asset.values.items())
-            if texts is None
-            else map(self._middles.__getitem__, zip(texts, map(bytes, texts.values()), strict=True))
-        )
+        middles: Iterable[Sequence[bytes]]
+        if asset.read_values is not None and self.attributes is None:
+            middles = asset.read_values
+        elif isinstance(asset.record, PlainAsset):
+            middles = self._middles.of(asset.record.values)
+        else:
+            middles = starmap(self._middles.make, asset.values.items())
         start = _encode({"asset_family_code": self._family, "asset_code": asset.code})[:-1]
         end = b"," + _encode({"asset_updated": asset.updated})[1:]
         return [b"".join((start, middle, end)) for middle in chain.from_iterable(middles)]
+
+    def read(self, text: msgspec.Raw) -> ReadValues | None:
+        """Read an asset's values for `of` ahead, on any thread, while its page is decoded.
+
+        Args:
+            text: of the JSON object.
+
+        Returns:
+            What is made of them; None where that takes the attributes, and they are None.
+
+        Raises:
+            msgspec.DecodeError, UnicodeDecodeError: they hold something odd.
+        """
+        if not self._attributes_needed:
+            try:
+                return self._middles.of(text)
+            except AttributesNeeded:
+                self._attributes_needed = True
+        check_values(text)
+        return None
 
 
 class _Middles(dict[tuple[str, bytes], list[bytes]]):
@@ -183,9 +207,21 @@ class _Middles(dict[tuple[str, bytes], list[bytes]]):
         self._attributes = attributes
         self._unparsed = unparsed
 
+    def of(self, text: msgspec.Raw) -> list[list[bytes]]:
+        """Those of an asset's values.
+
+        Raises:
+            AttributesNeeded: as `make` does.
+            msgspec.DecodeError, UnicodeDecodeError: they hold something odd.
+        """
+        texts = _decode_texts(text)
+        if "" in texts:
+            raise msgspec.ValidationError
+        return list(map(self.__getitem__, zip(texts, map(bytes, texts.values()), strict=True)))
+
     def __missing__(self, key: tuple[str, bytes]) -> list[bytes]:
         attribute, text = key
-        middles = self.make(attribute, decode_values(text))
+        middles = self.make(attribute, _decode_values(text))
         if len(text) <= _LONGEST_TEXT_KEPT and len(middles) <= _MOST_ROWS_KEPT:
             if len(self) >= _MOST_KEPT:
                 self.clear()
