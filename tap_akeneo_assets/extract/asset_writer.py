@@ -139,10 +139,11 @@ class AssetWriter:
         """
         values: list[ValueRow] = []
         media_files: list[Row] = []
-        for asset in assets:
-            if self._values.has_to_be_read:
+        if self._values.has_to_be_read:
+            for asset in assets:
                 values += value_rows.of(asset)
-            if self._media_files.has_to_be_read:
+        if self._media_files.has_to_be_read:
+            for asset in assets:
                 media_files += media_rows(asset, self._code, value_rows.attributes)
         for attribute, kind in sorted(value_rows.unparsed):
             self._report.warn_once(

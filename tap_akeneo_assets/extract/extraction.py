@@ -162,7 +162,7 @@ class Extraction:
         writer = self._tap.chunk_writer
         self._flush()
         before = writer.bytes_written
-        self._tap.state_writer.write_state(self._tap.state)
+        writer.write_changed_state(self._tap.state)
         self._budget.spend(writer.bytes_written - before, self._records_written)
 
     def _write_last_state(self) -> None:

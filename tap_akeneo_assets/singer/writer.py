@@ -53,6 +53,7 @@ class ChunkWriter(MsgSpecWriter):
         self._chunk: list[bytes] = []
         self._chunk_bytes = 0
         self._last_state = b""
+        self._written_state = b""
         self._ends_with_state = False
         self._held_back = False
         self._encoder = msgspec.json.Encoder(enc_hook=enc_hook, decimal_format="number")
@@ -92,12 +93,19 @@ class ChunkWriter(MsgSpecWriter):
         if self._held_back:
             self._write_state(self._last_state)
 
+    def write_changed_state(self, state: Mapping[str, Any]) -> None:
+        """Write a STATE message, and all that came before it, unless it would repeat the last one."""
+        message = StateMessage(value=state)
+        if self._line(message) != self._written_state:
+            self.write_message(message)
+
     def _write_state(self, line: bytes) -> None:
         # A run begins with the STATE that it was given. One that is larger than the pipe waits until the reader has
         # shown itself by taking a SCHEMA.
         self._held_back = not self.bytes_written and not self._out().can_hold(len(line))
         if not self._held_back:
             self._write(line, spare=0)
+            self._written_state = line
             self._ends_with_state = True
         self._last_state = line
 
@@ -154,6 +162,9 @@ class ChunkWriter(MsgSpecWriter):
             raise output_lost(error) from None
 
     def _line(self, message: Message) -> bytes:
+        # `to_dict` copies a state piece by piece, and there are many STATE messages.
+        if isinstance(message, StateMessage):
+            return self._encoder.encode({"type": message.type, "value": message.value}) + b"\n"
         return self._encoder.encode(message.to_dict()) + b"\n"
 
     def _out(self) -> Pipe:
