@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import msgspec
 from singer_sdk.contrib.msgspec import MsgSpecWriter, enc_hook
@@ -65,7 +65,7 @@ class ChunkWriter(MsgSpecWriter):
 
         Args:
             stream: whose records they are.
-            records: each becomes a message; bytes are the JSON text of one.
+            records: each becomes a message; either all are bytes, the JSON texts of records, or none is.
             rest: what all of these messages hold besides, such as `time_extracted`.
 
         Raises:
@@ -76,7 +76,7 @@ class ChunkWriter(MsgSpecWriter):
         encode, between = self._encoder.encode, tail + head
         for start in range(0, len(records), RECORDS_AT_ONCE):
             some = records[start : start + RECORDS_AT_ONCE]
-            texts = [record if isinstance(record, bytes) else encode(record) for record in some]
+            texts = cast("Sequence[bytes]", some) if isinstance(some[0], bytes) else [encode(record) for record in some]
             self._add(head, between.join(texts), tail)
             if self._chunk_bytes >= CHUNK_BYTES:
                 self.flush()
