@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tap_akeneo_assets.extract.state import FamilyProgress
     from tap_akeneo_assets.extract.written import WrittenAssets, WrittenCodes
     from tap_akeneo_assets.media.rows import Row
-    from tap_akeneo_assets.records.assets import ReadValues
+    from tap_akeneo_assets.records.assets import RowMiddles
     from tap_akeneo_assets.records.values import AttributeInfo, UnseenFilters, ValueRow
 
 
@@ -94,7 +94,7 @@ class AssetWriter:
         self._value_rows_by_attributes: ValueRows | None = None
 
     @property
-    def read_values(self) -> Callable[[msgspec.Raw], ReadValues | None]:
+    def read_values(self) -> Callable[[msgspec.Raw], RowMiddles | None]:
         """What reads the values of a page's assets while it is decoded."""
         return self._value_rows.read if self._values.has_to_be_read else check_values
 

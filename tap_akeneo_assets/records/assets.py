@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _Scalar: TypeAlias = str | int | bool | None
 _Inner: TypeAlias = _Scalar | dict[str, _Scalar]
 _Object: TypeAlias = dict[str, _Scalar | dict[str, _Inner]]
-# Rows of values, one list per attribute: see `ValueRows`.
-ReadValues: TypeAlias = "Sequence[Sequence[bytes]]"
+# Rows of values without their beginnings and ends, one list per attribute: see `ValueRows`.
+RowMiddles: TypeAlias = "Sequence[Sequence[bytes]]"
 _Code: TypeAlias = Annotated[str, Meta(min_length=1)]
 _LINE_FEED, _CARRIAGE_RETURN, _BACKSLASH = b"\n\r\\"
 
@@ -81,20 +81,20 @@ class Asset:
 
     Args:
         record: its record: a dict, or a plain asset.
-        read_values: what came of reading its values while its page was decoded.
+        row_middles: what `ValueRows.read` made of its values while its page was decoded; None if it was not asked.
 
     Attributes:
         code: its code.
         updated: when it was last updated, in UTC; None on a PIM that does not tell.
         record: its record.
-        read_values: as given.
+        row_middles: as given.
     """
 
-    __slots__ = ("code", "read_values", "record", "updated")
+    __slots__ = ("code", "record", "row_middles", "updated")
 
-    def __init__(self, record: dict[str, Any] | PlainAsset, read_values: ReadValues | None = None) -> None:
+    def __init__(self, record: dict[str, Any] | PlainAsset, row_middles: RowMiddles | None = None) -> None:
         self.record = record
-        self.read_values = read_values
+        self.row_middles = row_middles
         if isinstance(record, PlainAsset):
             self.code: str = record.code
             self.updated: str | None = None if record.updated is UNSET else record.updated
@@ -181,7 +181,7 @@ def check_values(text: msgspec.Raw) -> None:
 
 
 def decode_page(
-    body: bytes, family: str, read_values: Callable[[msgspec.Raw], ReadValues | None] = check_values
+    body: bytes, family: str, read_values: Callable[[msgspec.Raw], RowMiddles | None] = check_values
 ) -> tuple[PlainPage | Any, list[str]]:
     """Decode a page of assets.
 
@@ -200,7 +200,7 @@ def decode_page(
     return json_body.decode(body) if page is None else (page, [])
 
 
-def _plain_page(body: bytes, family: str, read_values: Callable[[msgspec.Raw], ReadValues | None]) -> PlainPage | None:
+def _plain_page(body: bytes, family: str, read_values: Callable[[msgspec.Raw], RowMiddles | None]) -> PlainPage | None:
     # A line break would end the message; NUL is what no Postgres takes. Looking for one character is much quicker.
     if _LINE_FEED in body or _CARRIAGE_RETURN in body or (_BACKSLASH in body and b"\\u0000" in body):
         return None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import msgspec
 
-from tap_akeneo_assets.records.assets import Asset, PlainAsset, ReadValues, Value, check_values
+from tap_akeneo_assets.records.assets import Asset, PlainAsset, RowMiddles, Value, check_values
 from tap_akeneo_assets.records.json_body import MAX_DIGITS
 from tap_akeneo_assets.records.shapes import as_codes, as_number, as_text
 from tap_akeneo_assets.records.timestamps import to_timestamp
@@ -164,8 +164,8 @@ class ValueRows:
             AttributesNeeded: the attributes are None, and have to be read first.
         """
         middles: Iterable[Sequence[bytes]]
-        if asset.read_values is not None and self.attributes is None:
-            middles = asset.read_values
+        if asset.row_middles is not None and self.attributes is None:
+            middles = asset.row_middles
         elif isinstance(asset.record, PlainAsset):
             middles = self._middles.of(asset.record.values)
         else:
@@ -174,7 +174,7 @@ class ValueRows:
         end = b"," + _encode({"asset_updated": asset.updated})[1:]
         return [b"".join((start, middle, end)) for middle in chain.from_iterable(middles)]
 
-    def read(self, text: msgspec.Raw) -> ReadValues | None:
+    def read(self, text: msgspec.Raw) -> RowMiddles | None:
         """Read an asset's values for `of` ahead, on any thread, while its page is decoded.
 
         Args:
