@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 
 from tap_akeneo_assets.errors import NotJson, UnusableJson
 from tap_akeneo_assets.records import json_body, pages
-from tap_akeneo_assets.records.assets import Asset, AssetPage, PlainPage, check_values, decode_page
+from tap_akeneo_assets.records.assets import (
+    MAX_BYTES_TO_READ_VALUES_OF,
+    Asset,
+    AssetPage,
+    PlainPage,
+    check_values,
+    decode_page,
+)
 from tap_akeneo_assets.records.values import AttributesNeeded, ValueRows, needs_attributes
 from tap_akeneo_assets.streams import Assets
 from tests.pims import small_pim
@@ -149,6 +156,16 @@ def test_what_is_kept_of_earlier_values_changes_no_row() -> None:
     assert [[json.loads(row)["raw_value"] for row in its_rows] for its_rows in rows] == [
         [json.dumps(text["data"])] * 2 for text in texts
     ]
+
+
+@pytest.mark.parametrize(("data", "is_read"), [("x", True), ("x" * MAX_BYTES_TO_READ_VALUES_OF, False)])
+def test_rows_are_not_made_ahead_of_large_pages(data: str, is_read: bool) -> None:  # noqa: FBT001
+    values = {"a": [{"locale": None, "channel": None, "data": data, "attribute_type": "text"}]}
+    content = {"_links": {}, "_embedded": {"items": [{"code": "1", "values": values}]}}
+    page, _ = decode_page(text_of(content, ascii_only=True, indent=None), FAMILY, ValueRows(FAMILY).read)
+    [asset] = page.assets
+    assert (asset.row_middles is not None) is is_read
+    assert [json.loads(row)["text_value"] for row in ValueRows(FAMILY).of(asset)] == [data]
 
 
 VALUE = '{"locale":null,"channel":null,"data":%s}'

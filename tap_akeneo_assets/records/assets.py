@@ -26,6 +26,8 @@ _Inner: TypeAlias = _Scalar | dict[str, _Scalar]
 _Object: TypeAlias = dict[str, _Scalar | dict[str, _Inner]]
 # Rows of values without their beginnings and ends, one list per attribute: see `ValueRows`.
 RowMiddles: TypeAlias = "Sequence[Sequence[bytes]]"
+# Rows take several times the bytes of their values, and several pages wait to be written.
+MAX_BYTES_TO_READ_VALUES_OF = 512 * 1024
 _Code: TypeAlias = Annotated[str, Meta(min_length=1)]
 _LINE_FEED, _CARRIAGE_RETURN, _BACKSLASH = b"\n\r\\"
 
@@ -188,7 +190,8 @@ def decode_page(
     Args:
         body: as it came.
         family: the code of their family.
-        read_values: reads an asset's values; what it gives goes to the `Asset`. It raises what `check_values` raises.
+        read_values: reads an asset's values, unless the page is large; what it gives goes to the `Asset`. It raises
+            what `check_values` raises.
 
     Returns:
         A `PlainPage`, or what `json_body.decode` gives.
@@ -196,7 +199,7 @@ def decode_page(
     Raises:
         NotJson, UnusableJson: as `json_body.decode` raises them.
     """
-    page = _plain_page(body, family, read_values)
+    page = _plain_page(body, family, read_values if len(body) <= MAX_BYTES_TO_READ_VALUES_OF else check_values)
     return json_body.decode(body) if page is None else (page, [])
 
 
