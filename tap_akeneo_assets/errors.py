@@ -145,8 +145,8 @@ class UnreadableState(ValueError):
 
 
 def release(error: Exception) -> None:
-    """Let go of the blocks that an error has passed and that it holds, once it has been dealt with.
+    """Drop the traceback of an error that has been dealt with.
 
-    A block that awaited it holds it in turn, by the future. Python frees such circles late, and a family is large.
+    Its frames hold a whole family, and often the error too. Python frees such circles late.
     """
     error.__traceback__ = None

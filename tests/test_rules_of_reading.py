@@ -343,12 +343,18 @@ def test_answers_that_nobody_waits_for_do_not_slow_the_others_down(served: Calla
     assert {record["asset_family_code"] for record in run.records["assets"]} == {"y", "z"}
 
 
+def searched(exchange: Exchange) -> Response:
+    """Lists with a filter fail."""
+    return status(500)(exchange) if "search=" in exchange.request.query else exchange.real()
+
+
 AWKWARD: dict[str, tuple[Faults, dict[str, Any]]] = {
     "a page fails": (Faults().nth("assets", 3, status(500)), {}),
     "the family has gone": (Faults().nth("assets", 3, status(404)), {}),
     "a page is no page": (Faults().nth("assets", 3, damaged(lambda _: b"[]")), {}),
     "the attributes fail": (Faults().always("attributes", status(500)), {}),
     "a cursor is refused": (Faults().nth("assets", 3, status(422)), {}),
+    "a probe fails": (Faults().always("assets", searched), {}),
     "a filter is refused": (Faults().nth("assets", 1, status(422)), {"asset_codes": {"shoes": ["asset_001"]}}),
     "an asset is missing": (Faults(), {"asset_codes": {"shoes": ["asset_001", "none"]}}),
     "a file is missing": (Faults().always("media_file", status(404)), {"media_storage": "files"}),
@@ -362,7 +368,7 @@ def test_a_family_that_met_a_failure_leaves_nothing_in_memory(
 ) -> None:
     """What it holds may be large, and Python looks for circles of objects that nobody needs very rarely."""
     monkeypatch.chdir(tmp_path)
-    pim = small_pim() if "file" in what else filled(12, page_size=2, pim_version="6.0")
+    pim = small_pim() if "file" in what else filled(40, page_size=4, pim_version="6.0")
     pim.faults, settings = AWKWARD[what]
     url = served(pim)
     gc.collect()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -426,16 +425,18 @@ class FamilySync:
         return Sample(listing, RANGES_PER_THREAD * self._settings.max_concurrency, sample_pages)
 
     async def _is_long(self, open_listing: OpenListing, sample: Sample, *, has_next: bool) -> bool:
-        """Whether a listing is worth cutting: its probe has several pages, and not the same one again."""
+        """Whether a listing is worth cutting: its probe has two pages, or three where families are many."""
         if open_listing.probe is None:
             return False
         if has_next:
-            with suppress(RequestFailed, UnexpectedShape):
+            try:
                 first = AssetPage.of((await open_listing.probe).data)
                 if first.next is not None:
                     second = AssetPage.of((await self._fetch(OpenListing(sample.probe), first.next)).data)
                     if second.codes != first.codes and (second.next is not None or self._run.families_are_few):
                         return True
+            except (RequestFailed, UnexpectedShape) as error:
+                release(error)
         open_listing.probe = None
         return False
 
@@ -481,7 +482,7 @@ class FamilySync:
     def _rank(self, open_listing: OpenListing) -> Rank:
         if self._run.families_are_few:
             return range_rank(open_listing.history.last_code) if self._progress.cut else page_rank(0)
-        # An answer that waits for another one takes room from all others, so the page after a probe follows it at once.
+        # A probe's answer is held until the listing's next page has come, so that page is asked for with it.
         return page_rank(0 if open_listing.probe else open_listing.history.pages)
 
     def _parameters(self, listing: Listing) -> dict[str, str]:

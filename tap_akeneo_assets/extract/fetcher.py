@@ -6,8 +6,8 @@ A coroutine that reads something asks for it and awaits the answer; whoever read
     ...
     answer = await coming
 
-Worker threads do nothing but ask the PIM and decode. Everything else runs on the thread of the event loop, so what a
-coroutine writes needs no lock.
+Worker threads do nothing but ask the PIM and read its answers. Everything else runs on the thread of the event loop, so
+what a coroutine writes needs no lock.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ class Sample:
 
     @property
     def probe(self) -> Listing:
-        """The range to read first: if it has one page only, the listing is too short to be cut."""
+        """The range to read first: if it has few pages, the listing is too short to be cut."""
         return self.ranges[len(self.ranges) // 2]
 
 

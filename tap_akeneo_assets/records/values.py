@@ -199,7 +199,8 @@ class _Middles(dict[tuple[str, bytes], list[bytes]]):
     """By an attribute's code and the text of an asset's values of it, their rows from `value_key` to `raw_value`.
 
     Most values are one of a few, such as options: they need not be read and written again and again. It does not know
-    its `ValueRows`, so that both are freed without the garbage collector, which rarely runs.
+    its `ValueRows`, so that both are freed without the garbage collector, which rarely runs. Several threads share it:
+    what is kept for a key depends on the key alone, so it does not matter which of them was first.
     """
 
     def __init__(self, attributes: Mapping[str, AttributeInfo] | None, unparsed: set[tuple[str, str]]) -> None:
@@ -214,7 +215,7 @@ class _Middles(dict[tuple[str, bytes], list[bytes]]):
             AttributesNeeded: as `make` does.
             msgspec.DecodeError, UnicodeDecodeError: they hold something odd.
         """
-        texts = _decode_texts(text)
+        texts = _decode_texts(text)  # of a name that comes twice, the last one counts
         if "" in texts:
             raise msgspec.ValidationError
         return list(map(self.__getitem__, zip(texts, map(bytes, texts.values()), strict=True)))

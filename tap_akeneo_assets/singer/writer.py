@@ -94,10 +94,11 @@ class ChunkWriter(MsgSpecWriter):
             self._write_state(self._last_state)
 
     def write_changed_state(self, state: Mapping[str, Any]) -> None:
-        """Write a STATE message, and all that came before it, unless it would repeat the last one."""
-        message = StateMessage(value=state)
-        if self._line(message) != self._written_state:
-            self.write_message(message)
+        """Write all that came before, and then a STATE message unless it would repeat the last one."""
+        line = self._line(StateMessage(value=state))
+        self.flush()
+        if line != self._written_state:
+            self._write_state(line)
 
     def _write_state(self, line: bytes) -> None:
         # A run begins with the STATE that it was given. One that is larger than the pipe waits until the reader has
