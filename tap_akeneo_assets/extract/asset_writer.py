@@ -95,7 +95,7 @@ class AssetWriter:
 
     @property
     def read_values(self) -> Callable[[msgspec.Raw], RowMiddles | None]:
-        """What reads the values of a page's assets while it is decoded."""
+        """What reads the values of a page's assets while it is decoded: for rows, as long as rows are needed."""
         return self._value_rows.read if self._values.has_to_be_read else check_values
 
     async def write(self, assets: Sequence[Asset], progress: FamilyProgress) -> int:

@@ -45,13 +45,13 @@ class Report:
         """
         try:
             yield
-        except (RequestFailed, UnexpectedShape, PaginationLoop) as error:
-            if isinstance(error, NotFound):
-                self.warn(f"Family {family!r}: {error} It is passed over in this run.")
-                self.leave_out(*streams)
-            else:
-                self.fail(family, str(error), *streams)
+        except NotFound as error:
             release(error)
+            self.warn(f"Family {family!r}: {error} It is passed over in this run.")
+            self.leave_out(*streams)
+        except (RequestFailed, UnexpectedShape, PaginationLoop) as error:
+            release(error)
+            self.fail(family, str(error), *streams)
 
     def fail(self, family: str, message: str, *streams: AkeneoStream) -> None:
         """Note that a family could not be read whole."""

@@ -132,6 +132,9 @@ class AkeneoStream(Stream):
         A `__filter__` takes what is below a record with it. A map that removes the whole stream removes the stream's
         own messages only.
 
+        Returns:
+            Those records; the very list that was given where no filter chooses among them.
+
         Raises:
             Fatal: the filter's expression fails.
         """
