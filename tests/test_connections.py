@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import json
 import socket
 import ssl
 import threading
 import tracemalloc
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -40,8 +42,9 @@ def whole(body: bytes, status: str = "200 OK", headers: str = "") -> bytes:
     return f"HTTP/1.1 {status}\r\n{headers}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-def chunked(body: bytes) -> bytes:
-    return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+def chunked(body: bytes, status: str = "200 OK", headers: str = "") -> bytes:
+    head = f"HTTP/1.1 {status}\r\n{headers}Transfer-Encoding: chunked\r\n\r\n".encode()
+    return head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
 
 
 def interim(status: int) -> bytes:
@@ -51,6 +54,13 @@ def interim(status: int) -> bytes:
 def own_path(path: str) -> bytes:
     """A body that tells which request it answers."""
     return json.dumps({"path": path}).encode()
+
+
+def in_tls(connection: socket.socket) -> socket.socket:
+    """The server's side of a connection, encrypted."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
+    return context.wrap_socket(connection, server_side=True)
 
 
 class Server:
@@ -79,9 +89,7 @@ class Server:
                 connection, _ = self.listening.accept()
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 if self.tls:
-                    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-                    context.load_cert_chain(CERTIFICATE)
-                    connection = context.wrap_socket(connection, server_side=True)
+                    connection = in_tls(connection)
                 self.connections.append(connection)
                 threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
 
@@ -347,6 +355,40 @@ def test_a_signal_ends_the_wait_for_an_answer(server: Server, head: bytes) -> No
         server.is_over.set()
 
 
+# Compressed bodies
+
+ENCODINGS: dict[str, Callable[[bytes], bytes]] = {
+    "identity": bytes,
+    "gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "gzip, gzip": lambda body: gzip.compress(gzip.compress(body)),
+}
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("form", [whole, chunked])
+@pytest.mark.parametrize("missing", [0, 8])
+def test_a_compressed_body_comes_whole_or_not_at_all(
+    server: Server, form: Callable[..., bytes], encoding: str, missing: int
+) -> None:
+    """Whichever way its length is told; web servers that compress on the fly send chunks."""
+
+    def answer(path: str) -> Iterator[bytes]:
+        piece = form(ENCODINGS[encoding](own_path(path)), headers=f"Content-Encoding: {encoding}\r\n")
+        yield piece[: len(piece) - missing]
+        if missing:
+            server.connections[-1].shutdown(socket.SHUT_WR)
+
+    server.answer = answer
+    with client_of(server.url, max_retries=0) as client:
+        if missing:
+            with pytest.raises(RequestFailed, match="a body cut short"):
+                ask(client, "/a")
+        else:
+            assert [ask(client, path) for path in ("/a", "/b")] == [{"path": "/a"}, {"path": "/b"}]
+            assert len(server.connections) == 1
+
+
 # What never gets better
 
 
@@ -382,12 +424,15 @@ def test_an_address_that_is_no_proxys_ends_the_run(monkeypatch: pytest.MonkeyPat
 # Proxies
 
 
-def test_tls_through_a_proxy_that_wants_a_login(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_tls_through_a_proxy_that_wants_a_login(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the proxy gets the login, and one tunnel serves all requests."""
     heads: list[bytes] = []
 
     def tunnel(listening: socket.socket) -> None:
         near, _ = listening.accept()
+        if scheme == "https":
+            near = in_tls(near)
         while not heads or not heads[0].endswith(b"\r\n\r\n"):
             heads[:] = [b"".join([*heads, near.recv(1)])]
         host, port = heads[0].split()[1].decode().split(":")
@@ -408,7 +453,7 @@ def test_tls_through_a_proxy_that_wants_a_login(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delenv("NO_PROXY")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(CERTIFICATE))
     with running_server(tls=True) as server, socket.create_server(("127.0.0.1", 0)) as listening:
-        monkeypatch.setenv("https_proxy", f"http://me:pa%20ss@127.0.0.1:{listening.getsockname()[1]}")
+        monkeypatch.setenv("https_proxy", f"{scheme}://me:pa%20ss@127.0.0.1:{listening.getsockname()[1]}")
         with ThreadPoolExecutor(1) as pool:
             tunnelling = pool.submit(tunnel, listening)
             with client_of(server.url) as client:

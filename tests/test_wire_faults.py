@@ -1,4 +1,4 @@
-"""The whole tap against a front server that sends more than one answer, drips, or refuses in HTML."""
+"""The whole tap against a front server that compresses, sends more than one answer, drips, or refuses in HTML."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tap_akeneo_assets.sandbox import Options, demo_pim
-from tap_akeneo_assets.sandbox.faults import Faults, drip, front_server, interim, second_answer
+from tap_akeneo_assets.sandbox.faults import Faults, compressed, drip, front_server, interim, second_answer
 from tap_akeneo_assets.sandbox.server import serve
 from tests.support import HurryingTap, Outcome, sync, sync_pim
 
@@ -28,9 +28,10 @@ def small_pim() -> Pim:
         pytest.param(interim(100, 102, 103, 102), id="several"),
         pytest.param(interim(102, delay=0.002), id="late"),
         pytest.param(second_answer(b'[{"code": "nobody", "labels": {}, "type": "text"}]'), id="second"),
+        pytest.param(compressed(), id="compressed"),
     ],
 )
-def test_more_answers_than_one_change_nothing(fault: Fault, route: str | None) -> None:
+def test_the_way_answers_come_changes_nothing(fault: Fault, route: str | None) -> None:
     with serve(small_pim()) as server:
         expected = in_any_order(sync(server.url))
         server.pim.faults = Faults().always(route, fault)

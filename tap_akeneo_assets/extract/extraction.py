@@ -95,6 +95,7 @@ class Extraction:
             raise
         finally:
             self._close_display()
+            self._client.close()
 
     async def _read(self) -> bool:
         fetcher = Fetcher(self._client, self._settings.max_concurrency)

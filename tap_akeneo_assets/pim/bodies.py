@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import io
 import threading
 from contextlib import contextmanager, suppress
@@ -21,7 +22,6 @@ LARGE_BODY_BYTES = 16 * 1024 * 1024
 MAX_LARGE_BODIES = 2
 # The PIM's errors have a few hundred bytes; a list of what is wrong with a long filter may have some more.
 MAX_ERROR_BYTES = 1024 * 1024
-CHUNK_BYTES = 256 * 1024
 # How long a signal may go unnoticed by whoever waits.
 TICK_SECONDS = 0.1
 
@@ -76,19 +76,10 @@ class Bodies:
             self._check()
 
 
-def chunks_of(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
-    """A body in chunks, decompressed."""
-    size = CHUNK_BYTES
-    if response.length_remaining and "Content-Encoding" not in response.headers:
-        # A chunk that is shorter than what was asked for costs `urllib3` a copy and another read.
-        size = min(size, response.length_remaining)
-    return response.stream(size)
-
-
 def first_part(chunks: Iterable[bytes]) -> bytes:
     """What can be read of an error's body, at most 1 MB; whatever is wrong with the body, the error stays the same."""
     buffer = io.BytesIO()
-    with suppress(OSError, urllib3.exceptions.HTTPError):
+    with suppress(OSError, urllib3.exceptions.HTTPError, http.client.HTTPException):
         for chunk in chunks:
             buffer.write(chunk)
             if buffer.tell() > MAX_ERROR_BYTES:

@@ -28,8 +28,8 @@ from tap_akeneo_assets.errors import (
     WrongAnswer,
 )
 from tap_akeneo_assets.pim.auth import Credentials, Grant, Tokens, token_refused
-from tap_akeneo_assets.pim.bodies import Bodies, TooLarge, chunks_of, first_part
-from tap_akeneo_assets.pim.connections import Connections, Request, Route
+from tap_akeneo_assets.pim.bodies import Bodies, TooLarge, first_part
+from tap_akeneo_assets.pim.connections import Connections, Request, Response, Route
 from tap_akeneo_assets.pim.failures import judge_failure
 from tap_akeneo_assets.pim.rate_limit import Clock, RateLimiter
 from tap_akeneo_assets.pim.redaction import Redactor
@@ -102,7 +102,7 @@ class Reply(NamedTuple):
     request_info: RequestInfo
     request: Request
     began: float
-    response: urllib3.BaseHTTPResponse
+    response: Response
 
 
 Outcome: TypeAlias = Answer[T] | Retry | AkeneoError
@@ -170,8 +170,6 @@ class Client:
         verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
         self._connections = Connections(self._stop, Route(self.api_url, request_timeout_seconds, verify, proxies))
         self._unencrypted = self.api_url.startswith("http://") and not is_loopback(self.api_url)
-        # It warns of odd headers, which harm nothing, with a traceback.
-        logging.getLogger("urllib3.connection").addFilter(_is_no_warning)
         self._lock = threading.Lock()
         self._warned: set[str] = set()
         self._answered = False
@@ -258,7 +256,7 @@ class Client:
             self._warn_once(f"Links of the PIM lead to {host}; everything is asked of {self.api_url} all the same.")
 
     def close(self) -> None:
-        """Close connections that are not in use."""
+        """Close the connections: those that are in use when their answers have been read."""
         self._connections.close()
 
     def _get(self, path: str, query: str, consume: Consume[T]) -> Answer[T]:
@@ -391,7 +389,7 @@ class Client:
                 if isinstance(outcome, Answer):
                     self.progress.answered(request_info.api_path, outcome.size)
                 # Whatever else was wrong with an answer, another connection costs little.
-                loan.reusable = isinstance(outcome, Answer | Denied | AkeneoError)
+                loan.reusable = isinstance(outcome, Answer | Denied | AkeneoError) and response.isclosed()
                 return outcome
         except (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException) as error:
             return judge_failure(request_info, error, answered=self._answered)
@@ -399,7 +397,7 @@ class Client:
     def _receive(self, reply: Reply, consume: Consume[T]) -> Outcome[T]:
         if is_good(reply.response.status):
             return consume(reply)
-        verdict = self._judge(reply, first_part(chunks_of(reply.response)))
+        verdict = self._judge(reply, first_part(reply.response.chunks()))
         assert verdict is not None  # noqa: S101  # only a good status can have none
         return verdict
 
@@ -409,7 +407,7 @@ class Client:
         def consume(reply: Reply) -> Outcome[T]:
             response = reply.response
             try:
-                with self._bodies.read(chunks_of(response)) as body:
+                with self._bodies.read(response.chunks()) as body:
                     elapsed = self._clock.monotonic() - reply.began
                     if verdict := self._judge(reply, body):
                         return verdict
@@ -431,13 +429,13 @@ class Client:
 
             def chunks() -> Iterator[bytes]:
                 nonlocal size
-                for chunk in chunks_of(response):
+                for chunk in response.chunks():
                     self._check_stop()
                     size += len(chunk)
                     yield chunk
 
             try:
-                data = save(response.headers, chunks())
+                data = save(response.fields, chunks())
             except NotTheFile as error:
                 return Retry(str(error))
             return _answer(data, size, response, self._clock.monotonic() - reply.began)
@@ -447,7 +445,7 @@ class Client:
     def _judge(self, reply: Reply, body: bytes) -> Retry | AkeneoError | None:
         response, now = reply.response, datetime.now(UTC)
         return judge_answer(
-            reply.request_info, response.status, response.headers, body, now=now, clean=self.redactor.clean
+            reply.request_info, response.status, response.fields, body, now=now, clean=self.redactor.clean
         )
 
     def _check_stop(self) -> None:
@@ -471,11 +469,7 @@ class Client:
         logger.warning("%s", line)
 
 
-def _is_no_warning(record: logging.LogRecord) -> bool:
-    return record.levelno < logging.WARNING
-
-
-def _answer(data: T, size: int, response: urllib3.BaseHTTPResponse, elapsed: float) -> Answer[T]:
+def _answer(data: T, size: int, response: Response, elapsed: float) -> Answer[T]:
     return Answer(data, size, http_date(response.headers.get("Date", "")), elapsed)
 
 

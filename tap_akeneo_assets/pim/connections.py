@@ -5,7 +5,7 @@ the next request. Here all interim answers are skipped (RFC 9110, 15.2), a conne
 and it is used again only if nothing unexpected happened on it. A read ends when the run does, or when too little comes.
 
 `requests` knows which way leads to the PIM: through which proxy, trusting which certificates. It is asked once per
-connection. The requests themselves go to `urllib3`, since `requests` would double their cost.
+connection, and `urllib3` connects. The requests themselves go to `http.client`, which costs half as much per answer.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import requests
 import urllib3
+import urllib3.connection
 from requests.adapters import HTTPAdapter
 
 from tap_akeneo_assets.errors import Stopped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from _typeshed import WriteableBuffer
 
@@ -42,6 +43,7 @@ MIN_BYTES_PER_TIMEOUT = 1_000
 MAX_INTERIM_ANSWERS = 100
 SWITCHING_PROTOCOLS = 101
 BUFFER_BYTES = 64 * 1024
+CHUNK_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ class Connections:
         self._route = route
         self._lock = threading.Lock()
         self._idle: list[Connection] = []
+        self._is_closed = False
 
     @contextmanager
     def lend(self) -> Iterator[Loan]:
@@ -103,15 +106,17 @@ class Connections:
             loan.reusable = False
             raise
         finally:
-            if loan.reusable:
-                with self._lock:
+            with self._lock:
+                keep = loan.reusable and not self._is_closed
+                if keep:
                     self._idle.append(connection)
-            else:
+            if not keep:
                 connection.close()
 
     def close(self) -> None:
-        """Close the connections that are not lent."""
+        """Close the connections: those that are lent when they come back."""
         with self._lock:
+            self._is_closed = True
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
@@ -130,17 +135,59 @@ class Loan:
     reusable: bool = False
 
 
+class _Way(NamedTuple):
+    """The way to the server.
+
+    Attributes:
+        connection: connects when it is first used.
+        target_start: what goes before the target of a request: the whole address for a proxy of plain HTTP.
+        headers: what such a proxy wants besides.
+        tunnel: the host and port to connect to through a proxy, and what the proxy wants for it.
+    """
+
+    connection: urllib3.connection.HTTPConnection
+    target_start: str
+    headers: Mapping[str, str]
+    tunnel: tuple[str, int | None, Mapping[str, str], str] | None
+
+
+def _find_way(route: Route, stop: threading.Event) -> _Way:
+    """The way that `requests` would take.
+
+    `_new_conn` is a private name of `urllib3`: the only place that knows all that a connection is made from.
+
+    Raises:
+        OSError, urllib3.exceptions.HTTPError: a proxy or the certificates are not named as they have to be.
+    """
+    adapter, proxies = HTTPAdapter(), dict(route.proxies)
+    root = requests.PreparedRequest()
+    root.url = f"{route.api_url}/"
+    try:
+        found = adapter.get_connection_with_tls_context(root, route.verify, proxies)
+    except TypeError:
+        # What `requests` makes of a proxy's address with a login but no host.
+        raise requests.exceptions.InvalidProxyURL from None
+    pool = cast("urllib3.HTTPConnectionPool", found)  # declared as its base class
+    adapter.cert_verify(pool, root.url, route.verify, None)  # type: ignore[no-untyped-call]
+    connection = cast("urllib3.connection.HTTPConnection", pool._new_conn())  # noqa: SLF001  # see above
+    connection.timeout = route.timeout
+    connection.response_class = partial(Response, stop)  # type: ignore[assignment]  # called like the class
+    target_start = adapter.request_url(root, proxies).removesuffix("/")
+    if pool.proxy and route.api_url.startswith("https:"):
+        tunnel = (pool.host, pool.port, pool.proxy_headers, pool.proxy.scheme or "http")
+        return _Way(connection, target_start, {}, tunnel)
+    return _Way(connection, target_start, pool.proxy_headers, None)
+
+
 class Connection:
-    """One connection, made when it is first used; its answers are `_Response`s."""
+    """One connection, made when it is first used, and made anew when the server has ended it meanwhile."""
 
     def __init__(self, stop: threading.Event, route: Route) -> None:
+        self._stop = stop
         self._route = route
-        self._adapter = _Adapter(stop)
-        self._pool: urllib3.HTTPConnectionPool | None = None
-        self._target_start = ""
-        self._timeout = urllib3.Timeout(connect=route.timeout, read=route.timeout)
+        self._way: _Way | None = None
 
-    def exchange(self, request: Request) -> urllib3.BaseHTTPResponse:
+    def exchange(self, request: Request) -> Response:
         """Send a request.
 
         Returns:
@@ -150,74 +197,28 @@ class Connection:
             OSError, urllib3.exceptions.HTTPError, http.client.HTTPException: there is none, see `judge_failure`.
             Stopped: the run is ending.
         """
-        pool = self._pool = self._pool or self._pool_of_one()
-        return pool.urlopen(
-            request.method,
-            self._target_start + request.target,
-            request.body,
-            request.headers,
-            retries=self._adapter.max_retries,
-            redirect=False,
-            assert_same_host=False,
-            timeout=self._timeout,
-            preload_content=False,
-        )
-
-    def _pool_of_one(self) -> urllib3.HTTPConnectionPool:
-        """What `requests` would send by."""
-        adapter, route, proxies = self._adapter, self._route, dict(self._route.proxies)
-        root = requests.PreparedRequest()
-        root.url = f"{route.api_url}/"
+        way = self._way = self._way or _find_way(self._route, self._stop)
+        connection, send = way.connection, http.client.HTTPConnection.request
+        if not connection.is_connected:
+            connection.close()
+            if way.tunnel:
+                connection.set_tunnel(*way.tunnel)
+        headers = {**request.headers, **way.headers}
         try:
-            found = adapter.get_connection_with_tls_context(root, route.verify, proxies)
-        except TypeError:
-            # What `requests` makes of a proxy's address with a login but no host.
-            raise requests.exceptions.InvalidProxyURL from None
-        pool = cast("urllib3.HTTPConnectionPool", found)  # declared as its base class
-        adapter.cert_verify(pool, root.url, route.verify, None)  # type: ignore[no-untyped-call]
-        # A proxy for plain HTTP has to be told the whole address.
-        self._target_start = adapter.request_url(root, proxies).removesuffix("/")
-        return pool
+            send(connection, request.method, way.target_start + request.target, request.body, headers)
+            return cast("Response", http.client.HTTPConnection.getresponse(connection))
+        except (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException) as error:
+            if connection.proxy and not connection.has_connected_to_proxy:
+                raise urllib3.exceptions.ProxyError("proxy", error) from error
+            raise
 
     def close(self) -> None:
         """Close it; it would be made again."""
-        self._adapter.close()
+        if self._way:
+            self._way.connection.close()
 
 
-class _Adapter(HTTPAdapter):
-    """Makes connections whose answers are `_Response`s."""
-
-    def __init__(self, stop: threading.Event) -> None:
-        self._stop = stop
-        super().__init__(pool_connections=1, pool_maxsize=1)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  # as in the base class
-        super().init_poolmanager(*args, **kwargs)
-        self._set_response_class(self.poolmanager)
-
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:  # noqa: ANN401  # as in the base class
-        is_new = proxy not in self.proxy_manager
-        manager = super().proxy_manager_for(proxy, **kwargs)
-        if is_new:
-            self._set_response_class(manager)
-        return manager
-
-    def _set_response_class(self, manager: Any) -> None:  # noqa: ANN401  # a PoolManager, with more than it declares
-        classes = manager.pool_classes_by_scheme
-        manager.pool_classes_by_scheme = {scheme: partial(self._pool, kind) for scheme, kind in classes.items()}
-
-    def _pool(self, kind: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  # a pool of urllib3
-        pool = kind(*args, **kwargs)
-        pool.ConnectionCls = partial(self._connection, pool.ConnectionCls)
-        return pool
-
-    def _connection(self, kind: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  # one of urllib3
-        connection = kind(*args, **kwargs)
-        connection.response_class = partial(_Response, self._stop)
-        return connection
-
-
-class _Response(http.client.HTTPResponse):
+class Response(http.client.HTTPResponse):
     """An answer without the interim ones before it, read from a `_SocketReader`.
 
     `_read_status` is a private name of the standard library: the only place where interim answers pass that is used
@@ -239,6 +240,28 @@ class _Response(http.client.HTTPResponse):
             http.client.parse_headers(self.fp)
             self._reader.restart_window()
         raise http.client.HTTPException("too many interim answers")
+
+    @property
+    def fields(self) -> Mapping[str, str]:
+        """The headers, names in any case; what came in several lines is joined by commas."""
+        return urllib3.HTTPHeaderDict(self.headers.items())
+
+    def chunks(self) -> Iterator[bytes]:
+        """The body in chunks, decompressed.
+
+        Raises:
+            OSError, http.client.HTTPException: it cannot be read to its end.
+            urllib3.exceptions.HTTPError: it cannot be decompressed.
+            Stopped: the run is ending.
+        """
+        if encoding := self.headers.get("Content-Encoding"):
+            headers = {"Content-Encoding": encoding}
+            yield from urllib3.HTTPResponse(self, headers, preload_content=False).stream(CHUNK_BYTES)
+        else:
+            while chunk := self.read(CHUNK_BYTES):
+                yield chunk
+        if self.length:
+            raise http.client.IncompleteRead(b"", self.length)
 
 
 class _AnswerFile(io.BufferedReader):

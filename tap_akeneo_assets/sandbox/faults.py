@@ -9,6 +9,7 @@ Routes go by the names of the functions in `app.py`: `token`, `families`, `famil
 `asset`, `media_file`, `system_information`, `endpoints`.
 """
 
+import gzip
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -135,6 +136,21 @@ def interim(*statuses: int, delay: float = 0) -> Fault:
             yield _whole(exchange, exchange.real())
 
         raise OnTheWire(pieces())
+
+    return fault
+
+
+def compressed(chunk_bytes: int = 500) -> Fault:
+    """The real answer compressed and in chunks, as web servers send it; for a client that says that it takes gzip."""
+
+    def fault(exchange: Exchange) -> Response:
+        response = exchange.real()
+        if "gzip" not in exchange.request.headers.get("Accept-Encoding", ""):
+            return response
+        content = gzip.compress(response.get_data())
+        parts = [content[start : start + chunk_bytes] for start in range(0, len(content), chunk_bytes)]
+        head = _head(exchange, response, "Content-Encoding: gzip\r\nTransfer-Encoding: chunked")
+        raise OnTheWire([head, *(b"%x\r\n%b\r\n" % (len(part), part) for part in parts), b"0\r\n\r\n"])
 
     return fault
 
@@ -333,6 +349,7 @@ def passing() -> tuple[Fault, ...]:
         cut("chunked"),
         interim(103),
         interim(102, 103, 100),
+        compressed(),
         # Of a media file nobody could tell these, where the PIM does not tell its size.
         _if_it_can_be_told(cut("closed", 0.9)),
         _if_it_can_be_told(not_json()),
