@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tap_akeneo_assets.errors import DamagedPage, NotFound, RequestFailed, StorageUnreadable, release
 from tap_akeneo_assets.media.rows import media_rows
@@ -69,6 +69,9 @@ class AssetWriter:
         written: the assets that this run has written.
         unseen_filters: takes note of locales and channels seen.
         load_attributes: gives the task that reads the family's attributes.
+
+    Attributes:
+        assets_written: how many it has written so far.
     """
 
     def __init__(
@@ -80,6 +83,7 @@ class AssetWriter:
         unseen_filters: UnseenFilters,
         load_attributes: Callable[[Family], asyncio.Task[FamilyAttributes | None]],
     ) -> None:
+        self.assets_written = 0
         self._run = run
         self._report = run.report
         self._family = family
@@ -98,15 +102,23 @@ class AssetWriter:
         """What reads the values of a page's assets while it is decoded: for rows, as long as rows are needed."""
         return self._value_rows.read if self._values.has_to_be_read else check_values
 
-    async def write(self, assets: Sequence[Asset], progress: FamilyProgress) -> int:
+    def records(self, items: Sequence[object], progress: FamilyProgress) -> list[dict[str, Any]]:
+        """Make records of what a page holds, as far as it is sound.
+
+        Args:
+            items: of a page.
+            progress: takes note of damage.
+        """
+        records, whole = self._run.records(self._assets, items, {"asset_family_code": self._code}, self._code)
+        progress.damaged = progress.damaged or not whole
+        return records
+
+    async def write(self, assets: Sequence[Asset], progress: FamilyProgress) -> None:
         """Write assets that have not been written yet, and what is below those that pass the stream map.
 
         Args:
             assets: of a page.
             progress: takes note of what was written, and of what could not be typed or stored.
-
-        Returns:
-            How many assets were written.
 
         Raises:
             DamagedPage: values cannot be typed, since the attributes could not be read.
@@ -129,7 +141,7 @@ class AssetWriter:
         self._assets.emit(records)
         self._values.emit(values)
         self._media_files.emit(media_files)
-        return len(assets)
+        self.assets_written += len(assets)
 
     def _rows(self, assets: Sequence[Asset], value_rows: ValueRows) -> tuple[list[ValueRow], list[Row]]:
         """The rows of values and of media files.

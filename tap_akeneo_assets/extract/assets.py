@@ -8,7 +8,6 @@ far.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -16,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from tap_akeneo_assets.errors import (
     DamagedPage,
-    NotFound,
     PaginationLoop,
     Refused,
     RequestFailed,
@@ -24,18 +22,16 @@ from tap_akeneo_assets.errors import (
     release,
 )
 from tap_akeneo_assets.extract.asset_writer import AssetWriter
+from tap_akeneo_assets.extract.by_code import AssetsByCode
 from tap_akeneo_assets.extract.fetcher import page_rank, range_rank
 from tap_akeneo_assets.extract.listings import MAX_URL_LENGTH, Listing, PageHistory, code_listings
 from tap_akeneo_assets.extract.ranges import Sample
-from tap_akeneo_assets.extract.report import MAX_NAMES
 from tap_akeneo_assets.extract.state import FamilyProgress, bookmark
 from tap_akeneo_assets.extract.written import WrittenAssets, WrittenCodes
 from tap_akeneo_assets.pim.responses import describe
-from tap_akeneo_assets.pim.urls import encode_segment
-from tap_akeneo_assets.records import json_body, pages
+from tap_akeneo_assets.records import json_body
 from tap_akeneo_assets.records.assets import Asset, AssetPage, decode_page
 from tap_akeneo_assets.records.timestamps import to_datetime, to_filter
-from tap_akeneo_assets.records.values import thin_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -104,12 +100,9 @@ class FamilySync:
         self._path = self._assets.path.format(asset_family_code=family.path_code)
         self._on_listing_end = on_listing_end
         self._pages_read = 0
-        self._assets_read = 0
         self._starts_at_bookmark = False
         self._is_closed = False
         self._codes = WrittenCodes()
-        self._codes_asked_alone: set[str] = set()
-        self._codes_failed: set[str] = set()
         self._written = WrittenAssets()
         self._writer = AssetWriter(
             run,
@@ -119,6 +112,7 @@ class FamilySync:
             load_attributes=load_attributes,
         )
         self._progress = self._first_progress()
+        self._by_code = AssetsByCode(run, self._path, self._writer, self._codes, self._progress)
         self._tasks = asyncio.TaskGroup()
         self._running = 0
         self._held_ranges: list[Listing] = []
@@ -137,7 +131,7 @@ class FamilySync:
         if progress.open:
             return
         if self._family.asset_codes is not None:
-            await self._read_missing(self._family.asset_codes)
+            await self._by_code.read_missing(self._family.asset_codes)
             self._is_closed = True
         elif progress.was_damaged and not progress.damaged:
             self._report.warn(f"Family {self.code!r}: an interrupted run met damaged data in it; it is read once more.")
@@ -171,7 +165,7 @@ class FamilySync:
     def outlook(self) -> str:
         """How far the family has been read, and what the next run will do, in words that fit several families."""
         read_pages = "1 page" if self._pages_read == 1 else f"{self._pages_read} pages"
-        so_far = f"{self._assets_read} (from {read_pages})" if self._pages_read else "none"
+        so_far = f"{self._writer.assets_written} (from {read_pages})" if self._pages_read else "none"
         return f"Assets read in this run: {so_far}. {self._next_run()}"
 
     def _next_run(self) -> str:
@@ -212,27 +206,6 @@ class FamilySync:
         value = bookmark(progress.newest, progress.began, self._lookback) if moves else None
         self._run.bookmarks.close(progress, value, self._query.restrictions)
         self._is_closed = True
-
-    async def _read_missing(self, codes: Sequence[str]) -> None:
-        """Ask for each code that no list has shown by itself: an asset answers at once, lists lag behind."""
-        found = {code.casefold() for code in self._codes.codes}
-        missing = [code for code in codes if code.casefold() not in found and code not in self._codes_asked_alone]
-        if not self._query.search:
-            await self._read_one_by_one(missing)
-        self._warn_of_missing(codes)
-
-    def _warn_of_missing(self, codes: Sequence[str]) -> None:
-        spelled = {code.casefold(): code for code in self._codes.codes}
-        missing = sorted(set(codes) - self._codes.codes - self._codes_failed)
-        otherwise = [f"{code!r} is {spelled[code.casefold()]!r}" for code in missing if code.casefold() in spelled]
-        if otherwise:
-            more = f" and {len(otherwise) - MAX_NAMES} more" if len(otherwise) > MAX_NAMES else ""
-            self._report.warn(
-                f"Family {self.code!r}: the PIM spells some codes of `asset_codes` in another case: "
-                f"{', '.join(otherwise[:MAX_NAMES])}{more}."
-            )
-        if gone := [code for code in missing if code.casefold() not in spelled]:
-            self._report.warn(f"Family {self.code!r} has no assets {', '.join(map(repr, gone))}.")
 
     # Listings
 
@@ -316,22 +289,11 @@ class FamilySync:
         limit = self._assets.ABORT_AT_RECORD_COUNT
         return limit is None or self._assets.records + coming < limit
 
-    # Records
-
     def _assets_of(self, page: AssetPage) -> Sequence[Asset]:
-        return page.assets or list(map(Asset, self._records(page.items)))
-
-    def _records(self, items: Sequence[object]) -> list[dict[str, Any]]:
-        records, whole = self._run.records(self._assets, items, {"asset_family_code": self.code}, self.code)
-        self._progress.damaged = self._progress.damaged or not whole
-        return records
-
-    async def _write(self, assets: Sequence[Asset]) -> None:
-        written = await self._writer.write(assets, self._progress)
-        self._assets_read += written
+        return page.assets or list(map(Asset, self._writer.records(page.items, self._progress)))
 
     async def _write_page(self, assets: Sequence[Asset]) -> None:
-        await self._write(assets)
+        await self._writer.write(assets, self._progress)
         self._pages_read += 1
 
     # Refusals
@@ -356,7 +318,7 @@ class FamilySync:
         if listing.resumed and listing.next:
             return self._fetch_from_the_beginning(open_listing)
         if listing.codes and is_first_page and not self._query.search:
-            await self._read_one_by_one(listing.codes)
+            await self._by_code.read(listing.codes)
             self._progress.open.remove(listing)
             return None
         if self._query.restrictions and is_first_page:
@@ -375,45 +337,13 @@ class FamilySync:
         """Ask for the codes that have not come yet by new listings, instead of following a link that is too long."""
         left = [code for code in listing.codes if code not in self._codes.codes]
         if len(listing.codes) == 1:
-            await self._read_one_by_one(left)
+            await self._by_code.read(left)
         else:
             parts = listing.split(left)
             self._progress.open += parts
             for part in parts:
                 self._start(part)
         self._progress.open.remove(listing)
-
-    async def _read_one_by_one(self, codes: Sequence[str]) -> None:
-        """Read assets by a request each. Before 7.0 there is no filter on codes."""
-        self._codes_asked_alone.update(codes)
-        waiting = deque(codes)
-        coming: deque[tuple[str, ComingPage]] = deque()
-        while waiting or coming:
-            while waiting and len(coming) < self._settings.max_concurrency:
-                code = waiting.popleft()
-                path = f"{self._path}/{encode_segment(code)}"
-                coming.append((code, self._run.fetch(path, rank=page_rank(0))))
-            await self._read_one(*coming.popleft())
-
-    async def _read_one(self, code: str, coming: ComingPage) -> None:
-        self._codes_failed.add(code)
-        with self._report.failing(self.code, self._assets):
-            try:
-                item = pages.item((await coming).data, code)
-            except NotFound as error:
-                release(error)
-                self._codes_failed.remove(code)
-                return
-            records = self._records([item])
-            if self._query.channel or self._query.locales:
-                # There is no way to ask for some values of one asset.
-                for record in records:
-                    values = record.get("values") or {}
-                    record["values"] = thin_out(values, self._query.channel, self._query.locales)
-            await self._write(list(map(Asset, records)))
-            if records:
-                self._codes_failed.remove(code)
-            self._run.after_page()
 
     # Cutting a long listing
 
