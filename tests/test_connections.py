@@ -362,6 +362,7 @@ ENCODINGS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,
     "deflate": zlib.compress,
     "gzip, gzip": lambda body: gzip.compress(gzip.compress(body)),
+    "identity\r\nContent-Encoding:  GZIP ": gzip.compress,
 }
 
 
@@ -387,6 +388,77 @@ def test_a_compressed_body_comes_whole_or_not_at_all(
         else:
             assert [ask(client, path) for path in ("/a", "/b")] == [{"path": "/a"}, {"path": "/b"}]
             assert len(server.connections) == 1
+
+
+def test_the_rest_of_a_compressed_body_is_no_answer(server: Server) -> None:
+    """Of an error's body only the beginning is read; its rest comes when the next request has been sent."""
+    read_at_once, body = 256 * 1024, gzip.compress(b"".join(b"%064d" % number for number in range(200_000)))
+
+    def answer(path: str) -> Iterator[bytes]:
+        if path != "/a":
+            yield whole(own_path(path))
+            return
+        yield whole(body, "403 Forbidden", "Content-Encoding: gzip\r\n")[: -len(body)] + body[:read_at_once]
+        if server.connections[0].recv(1, socket.MSG_PEEK):
+            yield whole(own_path("/rest"))
+
+    server.answer = answer
+    with client_of(server.url) as client:
+        with pytest.raises(RequestFailed, match="403 Forbidden"):
+            ask(client, "/a")
+        assert ask(client, "/b") == {"path": "/b"}
+
+
+# Heads
+
+CHUNKS = b'5\r\n{"pat\r\n7\r\nh": 1}\n\r\n0\r\n\r\n'
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ("Transfer-Encoding: Chunked ", CHUNKS),
+        ("Transfer-Encoding: identity, chunked", CHUNKS),
+        ("Transfer-Encoding: identity\r\nTransfer-Encoding: chunked", CHUNKS),
+        ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", CHUNKS),
+        ("Transfer-Encoding: chunked\r\nContent-Length: 3", CHUNKS),
+        ("Content-Length: 11, 11", b'{"path": 1}'),
+        ("Content-Length: 11\r\nContent-Length: 11", b'{"path": 1}'),
+    ],
+)
+def test_odd_heads_that_make_sense(server: Server, headers: str, body: bytes) -> None:
+    def answer(_: str) -> Iterator[bytes]:
+        yield f"HTTP/1.1 200 OK\r\n{headers}\r\n\r\n".encode() + body
+
+    server.answer = answer
+    with client_of(server.url, max_retries=0) as client:
+        assert [ask(client, path) for path in ("/a", "/b")] == [{"path": 1}] * 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        (b"Transfer-Encoding: gzip, chunked\r\n\r\n" + CHUNKS, "no valid HTTP answer"),
+        (b"Content-Length: 5\r\nContent-Length: 11\r\n\r\n" + b'{"path": 1}', "no valid HTTP answer"),
+        (b"Content-Length: 11, 5\r\n\r\n" + b'{"path": 1}', "no valid HTTP answer"),
+        (b"Transfer-Encoding: chunked\r\n\r\n-5\r\n" + b'{"path": 1}', "no valid HTTP answer"),
+        (b"Content-Type: application/json\r\n", "connection dropped without an answer"),
+        (b"Content-Len", "connection dropped without an answer"),
+    ],
+)
+def test_a_head_that_makes_no_sense_is_no_answer(server: Server, answer: bytes, problem: str) -> None:
+    """Not for a file either, where nothing else may tell that it is not whole."""
+
+    def pieces(_: str) -> Iterator[bytes]:
+        yield b"HTTP/1.1 200 OK\r\n" + answer
+        server.connections[-1].shutdown(socket.SHUT_WR)
+
+    server.answer = pieces
+    with client_of(server.url, max_retries=0) as client:
+        with pytest.raises(RequestFailed, match=problem):
+            ask(client, "/a")
+        with pytest.raises(RequestFailed, match=problem):
+            client.download("/b", lambda _, chunks: b"".join(chunks))
 
 
 # What never gets better

@@ -389,7 +389,7 @@ class Client:
                 if isinstance(outcome, Answer):
                     self.progress.answered(request_info.api_path, outcome.size)
                 # Whatever else was wrong with an answer, another connection costs little.
-                loan.reusable = isinstance(outcome, Answer | Denied | AkeneoError) and response.isclosed()
+                loan.reusable = isinstance(outcome, Answer | Denied | AkeneoError) and response.is_read
                 return outcome
         except (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException) as error:
             return judge_failure(request_info, error, answered=self._answered)

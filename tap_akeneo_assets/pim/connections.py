@@ -128,7 +128,7 @@ class Loan:
 
     Attributes:
         connection: sends a request.
-        reusable: the answer was read to its end and is the one that was due.
+        reusable: the answer was read to its end, and is the one that was due.
     """
 
     connection: Connection
@@ -206,11 +206,11 @@ class Connection:
         headers = {**request.headers, **way.headers}
         try:
             send(connection, request.method, way.target_start + request.target, request.body, headers)
-            return cast("Response", http.client.HTTPConnection.getresponse(connection))
         except (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException) as error:
             if connection.proxy and not connection.has_connected_to_proxy:
                 raise urllib3.exceptions.ProxyError("proxy", error) from error
             raise
+        return cast("Response", http.client.HTTPConnection.getresponse(connection))
 
     def close(self) -> None:
         """Close it; it would be made again."""
@@ -221,14 +221,41 @@ class Connection:
 class Response(http.client.HTTPResponse):
     """An answer without the interim ones before it, read from a `_SocketReader`.
 
+    `http.client` looks at the first line of a header only, which may be one of several, or hold several items. Where
+    the lines contradict each other, nobody can tell where the body ends (RFC 9112, 6.3).
+
     `_read_status` is a private name of the standard library: the only place where interim answers pass that is used
     for a proxy's answer to CONNECT too.
+
+    Attributes:
+        is_read: the body has been read to its end.
     """
 
     def __init__(self, stop: threading.Event, sock: socket.socket, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  # as in the base class
         super().__init__(sock, *args, **kwargs)
+        self.is_read = False
         self._reader = _SocketReader(stop, sock, self.fp)
-        self.fp = _AnswerFile(self._reader, BUFFER_BYTES)
+        self._file = self.fp = _AnswerFile(self._reader, BUFFER_BYTES)
+
+    def begin(self) -> None:
+        """Read the head.
+
+        Raises:
+            OSError: it cannot be read to its end.
+            http.client.HTTPException: it makes no sense.
+            Stopped: the run is ending.
+        """
+        super().begin()
+        if not self._file.last_line:
+            raise http.client.RemoteDisconnected("unfinished head")
+        # Front servers repeat what the server behind them said.
+        transfer, lengths = set(self._items("Transfer-Encoding")), set(self._items("Content-Length"))
+        if not transfer <= {"chunked"} or len(lengths) > 1:
+            raise http.client.HTTPException("contradictory framing")
+        if transfer and self.length != 0:
+            self.chunked, self.chunk_left, self.length = True, None, None
+        elif self.length is None and lengths and (length := lengths.pop()).isdecimal():
+            self.length = int(length)
 
     def _read_status(self) -> tuple[str, int, str]:
         for _ in range(MAX_INTERIM_ANSWERS + 1):
@@ -254,20 +281,38 @@ class Response(http.client.HTTPResponse):
             urllib3.exceptions.HTTPError: it cannot be decompressed.
             Stopped: the run is ending.
         """
-        if encoding := self.headers.get("Content-Encoding"):
-            headers = {"Content-Encoding": encoding}
-            yield from urllib3.HTTPResponse(self, headers, preload_content=False).stream(CHUNK_BYTES)
-        else:
-            while chunk := self.read(CHUNK_BYTES):
-                yield chunk
+        try:
+            if encodings := self._items("Content-Encoding"):
+                headers = {"Content-Encoding": ", ".join(encodings)}
+                yield from urllib3.HTTPResponse(self, headers, preload_content=False).stream(CHUNK_BYTES)
+            else:
+                while chunk := self.read(CHUNK_BYTES):
+                    yield chunk
+        except ValueError:
+            raise http.client.HTTPException("negative chunk") from None
         if self.length:
             raise http.client.IncompleteRead(b"", self.length)
+        self.is_read = True
+
+    def _items(self, header: str) -> list[str]:
+        """The items of a header that is a list, in lower case; without `identity`, which means that nothing is done."""
+        items = ",".join(self.headers.get_all(header, [])).lower().split(",")
+        return [item for item in map(str.strip, items) if item not in ("", "identity")]
 
 
 class _AnswerFile(io.BufferedReader):
-    """An answer's bytes; at its end it is noticed whether more came than the answer has."""
+    """An answer's bytes; at its end it is noticed whether more came than the answer has.
+
+    Attributes:
+        last_line: the last one that `readline` gave; empty at the end of the file.
+    """
 
     raw: _SocketReader
+    last_line = b""
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        self.last_line = super().readline(size)
+        return self.last_line
 
     def close(self) -> None:
         if not self.closed and (self.raw.stop_reading() or self.peek(1)):
