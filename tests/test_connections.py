@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tap_akeneo_assets.errors import Fatal, NotJson, RequestFailed, Stopped, WrongAnswer
-from tap_akeneo_assets.pim import bodies, connections
+from tap_akeneo_assets.pim import bodies, wire
 from tap_akeneo_assets.pim.auth import AppToken, PasswordGrant
 from tap_akeneo_assets.pim.bodies import Bodies
 from tap_akeneo_assets.pim.client import Client
@@ -244,7 +244,7 @@ def test_the_token_route_may_send_interim_answers_too(server: Server) -> None:
     "odd",
     [
         interim(101),
-        interim(103) * (connections.MAX_INTERIM_ANSWERS + 1) + whole(b"{}"),
+        interim(103) * (wire.MAX_INTERIM_ANSWERS + 1) + whole(b"{}"),
         b"HTTP/1.1 103 Early Hints\r\n" + b"x" * 100_000,
         b"HTTP/1.1 1xx\r\n\r\n",
         whole(b"not json"),

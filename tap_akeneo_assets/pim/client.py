@@ -29,7 +29,7 @@ from tap_akeneo_assets.errors import (
 )
 from tap_akeneo_assets.pim.auth import Credentials, Grant, Tokens, token_refused
 from tap_akeneo_assets.pim.bodies import Bodies, TooLarge, first_part
-from tap_akeneo_assets.pim.connections import Connections, Request, Response, Route
+from tap_akeneo_assets.pim.connections import Connections, Request, Route
 from tap_akeneo_assets.pim.failures import judge_failure
 from tap_akeneo_assets.pim.rate_limit import Clock, RateLimiter
 from tap_akeneo_assets.pim.redaction import Redactor
@@ -48,6 +48,8 @@ from tap_akeneo_assets.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from tap_akeneo_assets.pim.wire import Response
 
 
 # A token may be refused because it ended meanwhile, and its successor too on a PIM of several nodes; a third refusal in
