@@ -60,13 +60,14 @@ class OpenListing:
     Attributes:
         listing: what is kept of it between runs.
         sample: where to cut it; None if it is not to be cut.
-        probe: the first page of one of the ranges that it may be cut into, while it is not known yet whether it is.
+        ahead: the first pages of ranges that it may be cut into, while it is not known yet whether it is; the first one
+            is the probe, which tells.
         history: the pages that this run has read of it.
     """
 
     listing: Listing
     sample: Sample | None = None
-    probe: ComingPage | None = None
+    ahead: list[tuple[Listing, ComingPage]] = field(default_factory=list)
     history: PageHistory = field(default_factory=PageHistory)
 
 
@@ -252,7 +253,7 @@ class FamilySync:
             return None
         if link and has_next and not problem:
             if progress.began and sample and sample.add(assets):
-                open_listing.probe = self._fetch(OpenListing(sample.probe))
+                self._ask_ahead(open_listing, [sample.probe])
             try:
                 is_too_long = self._is_url_too_long(listing, link)
                 next_page = None if is_too_long else self._fetch(open_listing, link)
@@ -356,19 +357,30 @@ class FamilySync:
 
     async def _is_long(self, open_listing: OpenListing, sample: Sample, *, has_next: bool) -> bool:
         """Whether a listing is worth cutting: its probe has two pages, or three where families are many."""
-        if open_listing.probe is None:
+        if not open_listing.ahead:
             return False
         if has_next:
             try:
-                first = AssetPage.of((await open_listing.probe).data)
+                _, probe = open_listing.ahead[0]
+                first = AssetPage.of((await probe).data)
                 if first.next is not None:
-                    second = AssetPage.of((await self._fetch(OpenListing(sample.probe), first.next)).data)
+                    next_page = self._fetch(OpenListing(sample.probe), first.next)
+                    if self._run.families_are_few:  # threads are idle
+                        self._ask_ahead(open_listing, self._first_ranges(sample))
+                    second = AssetPage.of((await next_page).data)
                     if second.codes != first.codes and (second.next is not None or self._run.families_are_few):
                         return True
             except (RequestFailed, UnexpectedShape) as error:
                 release(error)
-        open_listing.probe = None
+        open_listing.ahead.clear()
         return False
+
+    def _first_ranges(self, sample: Sample) -> list[Listing]:
+        return sample.ranges[: self._settings.max_concurrency]
+
+    def _ask_ahead(self, open_listing: OpenListing, ranges: Iterable[Listing]) -> None:
+        asked = [part for part, _ in open_listing.ahead]
+        open_listing.ahead += [(part, self._fetch(OpenListing(part))) for part in ranges if part not in asked]
 
     def _cut(self, open_listing: OpenListing, sample: Sample, assets: Iterable[Asset]) -> None:
         """Read a listing by ranges from here on; most of them wait until the first ones turn out to be sound."""
@@ -384,12 +396,11 @@ class FamilySync:
         self._progress.cut = True
         self._progress.open.remove(listing)
         self._progress.open += sample.ranges
-        first = sample.ranges[: self._settings.max_concurrency]
-        self._held_ranges = [part for part in sample.ranges if part not in first and part is not sample.probe]
-        self._start(sample.probe, open_listing.probe)
-        for part in first:
-            if part is not sample.probe:
-                self._start(part)
+        self._ask_ahead(open_listing, self._first_ranges(sample))
+        started = [part for part, _ in open_listing.ahead]
+        self._held_ranges = [part for part in sample.ranges if part not in started]
+        for part, coming in open_listing.ahead:
+            self._start(part, coming)
 
     def _start_held_ranges(self) -> None:
         """Start the ranges that waited until the first ones showed that they do not repeat themselves."""
@@ -413,7 +424,7 @@ class FamilySync:
         if self._run.families_are_few:
             return range_rank(open_listing.history.last_code) if self._progress.cut else page_rank(0)
         # A probe's answer is held until the listing's next page has come, so that page is asked for with it.
-        return page_rank(0 if open_listing.probe else open_listing.history.pages)
+        return page_rank(0 if open_listing.ahead else open_listing.history.pages)
 
     def _parameters(self, listing: Listing) -> dict[str, str]:
         return self._query.parameters(listing.conditions)
