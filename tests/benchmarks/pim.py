@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.pim --sizes 1000,1000 --latency 0.1
 
-prints its address, then answers until its standard input ends. `GET /stats` tells how many requests it got and how
-many were in flight at once.
+prints its address, then answers until its standard input ends. `GET /stats` tells how many requests it got, how many
+were in flight at once, and at which seconds pages of assets were asked for since the last `GET /stats`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import asyncio
 import json
 import random
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -91,6 +92,7 @@ class Pim:
         self.families = {f"family_{n:05}": ServedFamily(f"family_{n:05}", size, chance) for n, size in enumerate(sizes)}
         self.latency = latency
         self.requests = self.in_flight = self.most_in_flight = 0
+        self.pages_asked_at: list[float] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection."""
@@ -102,7 +104,7 @@ class Pim:
                 await reader.readexactly(length)
                 target = head.split(b" ", 2)[1].decode()
                 if target == "/stats":
-                    body = _encode({"requests": self.requests, "most_in_flight": self.most_in_flight})
+                    body = self._stats()
                 else:
                     self.requests += 1
                     self.in_flight += 1
@@ -133,8 +135,14 @@ class Pim:
             case ["asset-families", code, "attributes"]:
                 return self.families[code].attributes
             case ["asset-families", code, "assets"]:
+                self.pages_asked_at.append(time.monotonic())
                 return self.families[code].page(url.path, query)
         return b""
+
+    def _stats(self) -> bytes:
+        asked_at, self.pages_asked_at = self.pages_asked_at, []
+        stats = {"requests": self.requests, "most_in_flight": self.most_in_flight, "pages_asked_at": asked_at}
+        return _encode(stats)
 
     def _families(self, path: str, start: int) -> bytes:
         codes = list(self.families)
