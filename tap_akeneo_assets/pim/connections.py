@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
+# How long a signal may go unnoticed by a read: short to a person, and ten wake-ups per second cost nothing.
+TICK_SECONDS = 0.1
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """How to reach the PIM.
@@ -152,7 +156,7 @@ def _find_way(route: Route, stop: threading.Event) -> _Way:
     adapter.cert_verify(pool, root.url, route.verify, None)  # type: ignore[no-untyped-call]
     connection = cast("urllib3.connection.HTTPConnection", pool._new_conn())  # noqa: SLF001  # see above
     connection.timeout = route.timeout
-    connection.response_class = partial(Response, stop)  # type: ignore[assignment]  # called like the class
+    connection.response_class = partial(Response, stop, route.timeout)  # type: ignore[assignment]  # called like the class
     target_start = adapter.request_url(root, proxies).removesuffix("/")
     if pool.proxy and route.api_url.startswith("https:"):
         tunnel = (pool.host, pool.port, pool.proxy_headers, pool.proxy.scheme or "http")
@@ -180,18 +184,25 @@ class Connection:
         """
         way = self._way = self._way or _find_way(self._route, self._stop)
         connection, send = way.connection, http.client.HTTPConnection.request
-        if not connection.is_connected:
-            connection.close()
-            if way.tunnel:
-                connection.set_tunnel(*way.tunnel)
         headers = {**request.headers, **way.headers}
         try:
+            if not connection.is_connected:
+                self._connect(way)
             send(connection, request.method, way.target_start + request.target, request.body, headers)
         except (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException) as error:
             if connection.proxy and not connection.has_connected_to_proxy:
                 raise urllib3.exceptions.ProxyError("proxy", error) from error
             raise
         return cast("Response", http.client.HTTPConnection.getresponse(connection))
+
+    def _connect(self, way: _Way) -> None:
+        connection = way.connection
+        connection.close()
+        if way.tunnel:
+            connection.set_tunnel(*way.tunnel)
+        connection.connect()
+        # From here on only answers are waited for: a request fits into the buffer that the system keeps for sending.
+        connection.sock.settimeout(min(TICK_SECONDS, self._route.timeout))
 
     def close(self) -> None:
         """Close it; it would be made again."""

@@ -26,16 +26,14 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 
-# How long a signal may go unnoticed by a read: short to a person, and ten wake-ups per second cost nothing.
-TICK_SECONDS = 0.1
 # What an answer has to bring within each timeout. The slowest line that deserves the name, a modem of 9,600 baud,
 # brings it in a second.
 MIN_BYTES_PER_TIMEOUT = 1_000
 # A server that is still at work says so every 20 seconds (RFC 2518, 10.1): this is half an hour of that.
 MAX_INTERIM_ANSWERS = 100
 SWITCHING_PROTOCOLS = 101
-BUFFER_BYTES = 64 * 1024
-CHUNK_BYTES = 256 * 1024
+# A page of 100 assets comes in few reads: after each of them, a thread has to wait for the interpreter.
+BUFFER_BYTES = CHUNK_BYTES = 256 * 1024
 
 
 class Response(http.client.HTTPResponse):
@@ -46,16 +44,24 @@ class Response(http.client.HTTPResponse):
 
     Args:
         stop: set when the run is to end; whoever reads then raises `Stopped`.
+        timeout: seconds, for each kilobyte.
         sock: the socket, and what else `http.client` gives to an answer.
 
     Attributes:
         is_read: the body has been read to its end.
     """
 
-    def __init__(self, stop: threading.Event, sock: socket.socket, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  # as in the base class
+    def __init__(
+        self,
+        stop: threading.Event,
+        timeout: float,
+        sock: socket.socket,
+        *args: Any,  # noqa: ANN401  # as in the base class
+        **kwargs: Any,  # noqa: ANN401  # as in the base class
+    ) -> None:
         super().__init__(sock, *args, **kwargs)
         self.is_read = False
-        self._reader = _SocketReader(stop, sock, self.fp)
+        self._reader = _SocketReader(stop, timeout, sock, self.fp)
         self._file = self.fp = _AnswerFile(self._reader, BUFFER_BYTES)
 
     def begin(self) -> None:
@@ -142,23 +148,20 @@ class _AnswerFile(io.BufferedReader):
 
 
 class _SocketReader(io.RawIOBase):
-    """Reads from a socket in short waits, as long as enough comes and the run goes on.
-
-    The timeout is the one that the socket has, and has again in the end. Time between the reads does not count.
+    """Reads from a socket, as long as enough comes and the run goes on. Time between the reads does not count.
 
     Args:
-        stop: set when the run is to end.
+        stop: set when the run is to end; noticed after each wait, so after as long as the socket's own timeout.
+        timeout: seconds, for each kilobyte.
         sock: the socket.
         holder: a file on the socket, which keeps it open even if its connection is closed before the body is read.
     """
 
-    def __init__(self, stop: threading.Event, sock: socket.socket, holder: io.BufferedIOBase) -> None:
+    def __init__(self, stop: threading.Event, timeout: float, sock: socket.socket, holder: io.BufferedIOBase) -> None:
         super().__init__()
-        self._stop, self._sock, self._holder = stop, sock, holder
-        self._timeout = sock.gettimeout() or float("inf")
+        self._stop, self._timeout, self._sock, self._holder = stop, timeout, sock, holder
         self._reading = True
         self.restart_window()
-        sock.settimeout(min(TICK_SECONDS, self._timeout))
 
     def restart_window(self) -> None:
         """Give the server the whole timeout again."""
@@ -206,7 +209,5 @@ class _SocketReader(io.RawIOBase):
             getattr(self._sock, "socket", self._sock).shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        with suppress(OSError):
-            self._sock.settimeout(None if self._timeout == float("inf") else self._timeout)
         self._holder.close()
         super().close()
