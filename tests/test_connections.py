@@ -450,8 +450,9 @@ def test_a_head_that_makes_no_sense_is_no_answer(server: Server, answer: bytes, 
     """Not for a file either, where nothing else may tell that it is not whole."""
 
     def pieces(_: str) -> Iterator[bytes]:
+        connection = server.connections[-1]
         yield b"HTTP/1.1 200 OK\r\n" + answer
-        server.connections[-1].shutdown(socket.SHUT_WR)
+        connection.shutdown(socket.SHUT_WR)
 
     server.answer = pieces
     with client_of(server.url, max_retries=0) as client:
