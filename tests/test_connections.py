@@ -313,17 +313,17 @@ def test_what_drips_is_no_answer_in_time(server: Server, head: bytes, drop: byte
 
 
 def test_blanks_before_good_json_are_fine_as_long_as_enough_come(server: Server) -> None:
-    """Over several timeouts, as 30 drops take more than one."""
+    """Over several timeouts, as 120 drops take more than one."""
 
     def answer(_: str) -> Iterator[bytes]:
         yield b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
-        for _number, blanks in zip(range(30), server.drip(b" " * 2_000), strict=False):
+        for _number, blanks in zip(range(120), server.drip(b" " * 2_000), strict=False):
             yield blanks
         yield b"{}"
         server.connections[-1].shutdown(socket.SHUT_WR)
 
     server.answer = answer
-    with client_of(server.url, request_timeout_seconds=0.2, max_retries=0) as client:
+    with client_of(server.url, request_timeout_seconds=1, max_retries=0) as client:
         assert ask(client, "/a") == {}
 
 
@@ -334,7 +334,7 @@ def test_the_status_of_an_error_that_drips_is_known(server: Server) -> None:
 
     server.answer = answer
     lost = pytest.raises(RequestFailed, match="404 Not Found")
-    with client_of(server.url, request_timeout_seconds=0.2) as client, lost:
+    with client_of(server.url, request_timeout_seconds=1) as client, lost:
         ask(client, "/a")
     assert len(server.asked) == 1
 

@@ -48,7 +48,7 @@ def in_any_order(run: Outcome) -> dict[str, list[str]]:
 def test_answers_that_drip_fail_their_family_only() -> None:
     pim = small_pim()
     pim.faults = Faults().always("attributes", drip(0.01), family="packshots")
-    run = sync_pim(pim, max_retries=0, request_timeout_seconds=0.2)
+    run = sync_pim(pim, max_retries=0, request_timeout_seconds=2)
     assert run.status == 1
     assert "no answer in time" in run.log
     assert " 'packshots' failed: " in run.log
