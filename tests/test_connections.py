@@ -497,6 +497,21 @@ def test_an_address_that_is_no_proxys_ends_the_run(monkeypatch: pytest.MonkeyPat
 # Proxies
 
 
+def test_what_is_dropped_behind_a_proxy_is_not_the_proxys_fault(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hang_up(_: str) -> Iterator[bytes]:
+        server.connections[-1].shutdown(socket.SHUT_RDWR)
+        yield b""
+
+    monkeypatch.delenv("NO_PROXY")
+    monkeypatch.setenv("http_proxy", server.url)
+    server.answer = hang_up
+    lost = pytest.raises(RequestFailed, match="the last answer: connection dropped without an answer")
+    with client_of("http://pim.invalid", max_retries=0) as client, lost:
+        ask(client, "/a")
+
+
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_tls_through_a_proxy_that_wants_a_login(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the proxy gets the login, and one tunnel serves all requests."""
