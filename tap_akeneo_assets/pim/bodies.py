@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import urllib3
 
+from tap_akeneo_assets.pim.rate_limit import TICK_SECONDS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
@@ -22,8 +24,6 @@ LARGE_BODY_BYTES = 16 * 1024 * 1024
 MAX_LARGE_BODIES = 2
 # The PIM's errors have a few hundred bytes; a list of what is wrong with a long filter may have some more.
 MAX_ERROR_BYTES = 1024 * 1024
-# How long a signal may go unnoticed by whoever waits.
-TICK_SECONDS = 0.1
 
 
 class TooLarge(ValueError):

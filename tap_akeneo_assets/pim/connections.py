@@ -21,14 +21,11 @@ import urllib3
 import urllib3.connection
 from requests.adapters import HTTPAdapter
 
+from tap_akeneo_assets.pim.rate_limit import TICK_SECONDS
 from tap_akeneo_assets.pim.wire import Response
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-
-# How long a signal may go unnoticed by a read: short to a person, and ten wake-ups per second cost nothing.
-TICK_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +80,8 @@ class Connections:
     def lend(self) -> Iterator[Loan]:
         """A connection for the block; it is closed after it unless the block sets `reusable`."""
         with self._lock:
-            connection = self._idle.pop() if self._idle else Connection(self._stop, self._route)
+            idle = self._idle.pop() if self._idle else None
+        connection = idle or Connection(self._stop, self._route)
         loan = Loan(connection)
         try:
             yield loan
@@ -120,57 +118,37 @@ class Loan:
     reusable: bool = False
 
 
-class _Way(NamedTuple):
-    """The way to the server.
-
-    Attributes:
-        connection: connects when it is first used.
-        target_start: what goes before the target of a request: the whole address for a proxy of plain HTTP.
-        headers: what such a proxy wants besides.
-        tunnel: the host and port to connect to through a proxy, and what the proxy wants for it.
-    """
-
-    connection: urllib3.connection.HTTPConnection
-    target_start: str
-    headers: Mapping[str, str]
-    tunnel: tuple[str, int | None, Mapping[str, str], str] | None
-
-
-def _find_way(route: Route, stop: threading.Event) -> _Way:
-    """The way that `requests` would take.
+class Connection:
+    """One connection, by the way that `requests` would take; made anew when the server has ended it meanwhile.
 
     `_new_conn` is a private name of `urllib3`: the only place that knows all that a connection is made from.
+
+    Args:
+        stop: as for `Connections`.
+        route: likewise.
 
     Raises:
         OSError, urllib3.exceptions.HTTPError: a proxy or the certificates are not named as they have to be.
     """
-    adapter, proxies = HTTPAdapter(), dict(route.proxies)
-    root = requests.PreparedRequest()
-    root.url = f"{route.api_url}/"
-    try:
-        found = adapter.get_connection_with_tls_context(root, route.verify, proxies)
-    except TypeError:
-        # What `requests` makes of a proxy's address with a login but no host.
-        raise requests.exceptions.InvalidProxyURL from None
-    pool = cast("urllib3.HTTPConnectionPool", found)  # declared as its base class
-    adapter.cert_verify(pool, root.url, route.verify, None)  # type: ignore[no-untyped-call]
-    connection = cast("urllib3.connection.HTTPConnection", pool._new_conn())  # noqa: SLF001  # see above
-    connection.timeout = route.timeout
-    connection.response_class = partial(Response, stop, route.timeout)  # type: ignore[assignment]  # called like the class
-    target_start = adapter.request_url(root, proxies).removesuffix("/")
-    if pool.proxy and route.api_url.startswith("https:"):
-        tunnel = (pool.host, pool.port, pool.proxy_headers, pool.proxy.scheme or "http")
-        return _Way(connection, target_start, {}, tunnel)
-    return _Way(connection, target_start, pool.proxy_headers, None)
-
-
-class Connection:
-    """One connection, made when it is first used, and made anew when the server has ended it meanwhile."""
 
     def __init__(self, stop: threading.Event, route: Route) -> None:
-        self._stop = stop
-        self._route = route
-        self._way: _Way | None = None
+        adapter, proxies = HTTPAdapter(), dict(route.proxies)
+        root = requests.PreparedRequest()
+        root.url = f"{route.api_url}/"
+        try:
+            found = adapter.get_connection_with_tls_context(root, route.verify, proxies)
+        except TypeError:
+            # What `requests` makes of a proxy's address with a login but no host.
+            raise requests.exceptions.InvalidProxyURL from None
+        self._pool = pool = cast("urllib3.HTTPConnectionPool", found)  # declared as its base class
+        adapter.cert_verify(pool, root.url, route.verify, None)  # type: ignore[no-untyped-call]
+        self._connection = cast("urllib3.connection.HTTPConnection", pool._new_conn())  # noqa: SLF001  # see above
+        self._connection.timeout = self._timeout = route.timeout
+        self._connection.response_class = partial(Response, stop, route.timeout)  # type: ignore[assignment]  # called like the class
+        self._tunnelled_by = pool.proxy if route.api_url.startswith("https:") else None
+        # A proxy for plain HTTP has to be told the whole address, and who asks.
+        self._target_start = adapter.request_url(root, proxies).removesuffix("/")
+        self._headers = {} if self._tunnelled_by else pool.proxy_headers
 
     def exchange(self, request: Request) -> Response:
         """Send a request.
@@ -182,29 +160,27 @@ class Connection:
             OSError, urllib3.exceptions.HTTPError, http.client.HTTPException: there is none, see `judge_failure`.
             Stopped: the run is ending.
         """
-        way = self._way = self._way or _find_way(self._route, self._stop)
-        connection, send = way.connection, http.client.HTTPConnection.request
-        headers = {**request.headers, **way.headers}
+        connection, send = self._connection, http.client.HTTPConnection.request
+        headers = {**request.headers, **self._headers}
         try:
             if not connection.is_connected:
-                self._connect(way)
-            send(connection, request.method, way.target_start + request.target, request.body, headers)
+                self._connect()
+            send(connection, request.method, self._target_start + request.target, request.body, headers)
         except (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException) as error:
             if connection.proxy and not connection.has_connected_to_proxy:
                 raise urllib3.exceptions.ProxyError("proxy", error) from error
             raise
         return cast("Response", http.client.HTTPConnection.getresponse(connection))
 
-    def _connect(self, way: _Way) -> None:
-        connection = way.connection
+    def _connect(self) -> None:
+        connection, pool = self._connection, self._pool
         connection.close()
-        if way.tunnel:
-            connection.set_tunnel(*way.tunnel)
+        if self._tunnelled_by:
+            connection.set_tunnel(pool.host, pool.port, pool.proxy_headers, self._tunnelled_by.scheme or "http")
         connection.connect()
         # From here on only answers are waited for: a request fits into the buffer that the system keeps for sending.
-        connection.sock.settimeout(min(TICK_SECONDS, self._route.timeout))
+        connection.sock.settimeout(min(TICK_SECONDS, self._timeout))
 
     def close(self) -> None:
         """Close it; it would be made again."""
-        if self._way:
-            self._way.connection.close()
+        self._connection.close()

@@ -7,6 +7,10 @@ import time
 
 from tap_akeneo_assets.errors import Stopped
 
+# How long a signal may go unnoticed by whoever waits for something else than the clock: short to a person, and ten
+# wake-ups per second cost nothing.
+TICK_SECONDS = 0.1
+
 
 class Clock:
     """Time, and waits that end when the run does.
