@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from tap_akeneo_assets.errors import DamagedPage, Fatal, Forbidden, NotFound, NotJson, Refused, RequestFailed, Stopped
 from tap_akeneo_assets.pim import bodies
 from tap_akeneo_assets.pim.auth import AppToken, PasswordGrant
-from tap_akeneo_assets.pim.client import Answer, Client
+from tap_akeneo_assets.pim.client import Client
 from tap_akeneo_assets.pim.rate_limit import Clock, RateLimiter
 from tap_akeneo_assets.pim.urls import (
     base_url,
@@ -38,6 +38,8 @@ from tap_akeneo_assets.pim.urls import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from tap_akeneo_assets.pim.exchange import Answer
 
 CONNECTION = PasswordGrant("id", "se:crét", "api_user", "hunter22")
 TOKEN_PATH = "/api/oauth/v1/token"  # noqa: S105  # an address

@@ -11,7 +11,7 @@ import pytest
 
 from tap_akeneo_assets.errors import RequestFailed
 from tap_akeneo_assets.extract.fetcher import ANSWERS_PER_THREAD, MAX_ANSWER_BYTES, Fetcher
-from tap_akeneo_assets.pim.client import Answer
+from tap_akeneo_assets.pim.exchange import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -29,6 +29,9 @@ class Pim:
         self._lock = threading.Lock()
         self._barrier = threading.Barrier(hold, timeout=30)
         self._size = size
+
+    def begin(self, path: str, query: str, *, read: Read) -> None:
+        """Leave everything to threads."""
 
     def get(self, path: str, query: str, *, read: Read) -> Answer[Any]:
         with self._lock:

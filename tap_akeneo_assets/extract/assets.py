@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from tap_akeneo_assets.extract.asset_writer import Family, FamilyAttributes
     from tap_akeneo_assets.extract.fetcher import Rank
     from tap_akeneo_assets.extract.run import Run
-    from tap_akeneo_assets.pim.client import Answer
+    from tap_akeneo_assets.pim.exchange import Answer
     from tap_akeneo_assets.records.values import UnseenFilters
 
     ComingPage = asyncio.Future[Answer[Any]]

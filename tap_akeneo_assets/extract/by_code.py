@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tap_akeneo_assets.extract.run import Run
     from tap_akeneo_assets.extract.state import FamilyProgress
     from tap_akeneo_assets.extract.written import WrittenCodes
-    from tap_akeneo_assets.pim.client import Answer
+    from tap_akeneo_assets.pim.exchange import Answer
 
 
 class AssetsByCode:

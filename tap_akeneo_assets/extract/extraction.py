@@ -88,7 +88,9 @@ class Extraction:
             if not self._tap.dry_run:
                 logger = self._tap.logger
                 self._display = choose_display(self._client.progress, logger, sys.stdout, sys.stderr, os.environ)
-            return asyncio.run(self._read())
+            # The kind that watches sockets on every system.
+            with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+                return runner.run(self._read())
         except Stopped:
             self._close_display()
             self._write_last_state()

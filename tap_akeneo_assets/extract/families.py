@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tap_akeneo_assets.extract.fetcher import Rank
     from tap_akeneo_assets.extract.run import Run
-    from tap_akeneo_assets.pim.client import Answer
+    from tap_akeneo_assets.pim.exchange import Answer
 
 # The state of so many unfinished listings stays small; more would not be read any faster.
 MAX_OPEN_LISTINGS = 64

@@ -6,8 +6,10 @@ A coroutine that reads something asks for it and awaits the answer; whoever read
     ...
     answer = await coming
 
-Worker threads do nothing but ask the PIM and read its answers. Everything else runs on the thread of the event loop, so
-what a coroutine writes needs no lock.
+The event loop watches the sockets on which answers come, and reads an answer once it is whole: threads that take turns
+cost more than the reading. What has to be waited for is left to worker threads: connections and tokens, further tries,
+answers that come slowly, files. They do nothing but ask the PIM and read its answers. Everything else runs on the
+thread of the event loop, so what a coroutine writes needs no lock.
 """
 
 from __future__ import annotations
@@ -24,10 +26,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
-from tap_akeneo_assets.pim.client import Answer
+from tap_akeneo_assets.errors import Stopped
+from tap_akeneo_assets.pim.arrival import Arrival
+from tap_akeneo_assets.pim.exchange import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tap_akeneo_assets.pim.exchange import Exchange
 
 T = TypeVar("T")
 Rank: TypeAlias = tuple[int, int, str]
@@ -65,17 +71,27 @@ class Getter(Protocol):
     def get(self, path: str, query: str, *, read: Read) -> Answer[Any]:
         """Answer a request, or raise what stands in its way."""
 
+    def begin(self, path: str, query: str, *, read: Read) -> Exchange[Any] | None:
+        """Send a request if nothing has to be waited for."""
+
 
 @dataclass(slots=True)
 class _Job:
-    """Something to do on a worker thread, and the future of what comes of it; None when nobody holds that any more."""
+    """Something to do, and the future of what comes of it.
 
-    work: Callable[[], Any]
+    Attributes:
+        future: gives the future; None when nobody holds it any more.
+        work: does it, on a worker thread.
+        begin: sends a request if nothing has to be waited for.
+    """
+
     future: Callable[[], asyncio.Future[Any] | None]
+    work: Callable[[], Any]
+    begin: Callable[[], Exchange[Any] | None] = lambda: None
 
 
 class Fetcher:
-    """Sends requests from a bounded number of threads; to be made and used on the thread of a running event loop.
+    """Sends a bounded number of requests at a time; to be made and used on the thread of a running event loop.
 
     Answers that somebody holds are bounded too: while there are many, one request at a time is in flight.
 
@@ -95,6 +111,7 @@ class Fetcher:
         self._order = itertools.count()
         self._files: deque[_Job] = deque()
         self._in_flight = 0
+        self._watched: dict[Exchange[Any], asyncio.TimerHandle] = {}
         self._one_ended = asyncio.Event()
         self._answers = 0
         self._answer_bytes = 0
@@ -106,14 +123,15 @@ class Fetcher:
             path: below the API's root, encoded.
             query: encoded, without `?`.
             rank: the lowest goes first; of equal ones the first.
-            read: reads the body, on a worker thread; see `Client.get`.
+            read: reads the body, on any thread; see `Client.get`.
 
         Returns:
             The answer to come; awaiting it raises what `Client.get` raises. Drop it if nobody will await it: then it
             is not asked for.
         """
         answer: asyncio.Future[Answer[Any]] = self._loop.create_future()
-        job = _Job(partial(self._client.get, path, query, read=read), weakref.ref(answer))
+        get, begin = self._client.get, self._client.begin
+        job = _Job(weakref.ref(answer), partial(get, path, query, read=read), partial(begin, path, query, read=read))
         heapq.heappush(self._queue, (rank, next(self._order), job))
         self._send()
         return answer
@@ -128,14 +146,18 @@ class Fetcher:
             What `store` gives; awaiting it raises what `store` raises.
         """
         stored: asyncio.Future[T] = self._loop.create_future()
-        self._files.append(_Job(store, lambda: stored))
+        self._files.append(_Job(lambda: stored, store))
         self._send()
         return stored
 
     def close(self) -> None:
-        """Send nothing more; requests in flight end by themselves."""
+        """Send nothing more; what worker threads do ends by itself."""
         self._queue.clear()
         self._files.clear()
+        for exchange in list(self._watched):
+            self._stop_watching(exchange)
+            exchange.abandon()
+            self._in_flight -= 1
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def wait_for_threads(self, seconds: float) -> None:
@@ -152,7 +174,7 @@ class Fetcher:
             if job is None:
                 return
             self._in_flight += 1
-            self._pool.submit(self._do, job)
+            self._start(job)
 
     def _next_job(self) -> _Job | None:
         while self._queue and self._has_room():
@@ -165,13 +187,45 @@ class Fetcher:
         # Whoever holds an answer may wait for another request, so there must always be one.
         return not self._in_flight or (self._answers < self._max_answers and self._answer_bytes < MAX_ANSWER_BYTES)
 
-    def _do(self, job: _Job) -> None:
-        """Do a job, on a worker thread."""
-        outcome: Any
+    def _start(self, job: _Job) -> None:
         try:
-            outcome = job.work()
-        except BaseException as error:  # noqa: BLE001  # it is raised where the future is awaited
-            outcome = error
+            exchange = job.begin()
+        except Stopped as error:
+            self._loop.call_soon(self._end, job, error)
+            return
+        if exchange is None:
+            self._leave_to_thread(job, job.work)
+            return
+        self._loop.add_reader(exchange.fileno(), self._on_arrival, exchange, job)
+        self._watched[exchange] = self._loop.call_later(exchange.patience, self._hand_over, exchange, job)
+
+    def _on_arrival(self, exchange: Exchange[Any], job: _Job) -> None:
+        """Take what has come of an answer, and read it if that is all."""
+        how_far = exchange.take()
+        if how_far is Arrival.UNKNOWN:
+            self._hand_over(exchange, job)
+        elif how_far is Arrival.WHOLE:
+            self._stop_watching(exchange)
+            outcome = _outcome(exchange.answer_now)
+            if outcome is None:
+                self._leave_to_thread(job, exchange.answer)
+            else:
+                self._end(job, outcome)
+
+    def _hand_over(self, exchange: Exchange[Any], job: _Job) -> None:
+        self._stop_watching(exchange)
+        self._leave_to_thread(job, exchange.answer)
+
+    def _stop_watching(self, exchange: Exchange[Any]) -> None:
+        self._loop.remove_reader(exchange.fileno())
+        self._watched.pop(exchange).cancel()
+
+    def _leave_to_thread(self, job: _Job, work: Callable[[], Any]) -> None:
+        self._pool.submit(self._do, job, work)
+
+    def _do(self, job: _Job, work: Callable[[], Any]) -> None:
+        """Do a job, on a worker thread."""
+        outcome = _outcome(work)
         with suppress(RuntimeError):  # the loop is closed: the run has ended
             self._loop.call_soon_threadsafe(self._end, job, outcome)
 
@@ -203,3 +257,10 @@ class Fetcher:
         self._answers -= 1
         self._answer_bytes -= size
         self._send()
+
+
+def _outcome(work: Callable[[], Any]) -> Any:  # noqa: ANN401  # whatever a job gives
+    try:
+        return work()
+    except BaseException as error:  # noqa: BLE001  # it is raised where the future is awaited
+        return error

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from tap_akeneo_assets.extract.state import Bookmarks
     from tap_akeneo_assets.media.downloads import Downloads
     from tap_akeneo_assets.media.rows import Row
-    from tap_akeneo_assets.pim.client import Answer, Client
+    from tap_akeneo_assets.pim.client import Client
+    from tap_akeneo_assets.pim.exchange import Answer
     from tap_akeneo_assets.settings import Settings
     from tap_akeneo_assets.singer.stream import AkeneoStream
 

@@ -169,6 +169,11 @@ class Tokens:
             self._held = grant, began + grant.lifetime - margin
             return grant.access_token
 
+    @property
+    def held(self) -> str | None:
+        """A token to send now; None if the PIM has to be asked for one."""
+        return self._credentials.access_token if isinstance(self._credentials, AppToken) else self._current(None)
+
     def _current(self, stale: str | None) -> str | None:
         if self._held is None:
             return None

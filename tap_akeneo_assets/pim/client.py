@@ -5,12 +5,13 @@ from __future__ import annotations
 import http.client
 import json
 import logging
-import math
 import os
 import random
 import re
 import threading
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
@@ -29,7 +30,8 @@ from tap_akeneo_assets.errors import (
 )
 from tap_akeneo_assets.pim.auth import Credentials, Grant, Tokens, token_refused
 from tap_akeneo_assets.pim.bodies import Bodies, TooLarge, first_part
-from tap_akeneo_assets.pim.connections import Connections, Request, Route
+from tap_akeneo_assets.pim.connections import BEARER, Connections, Request, Route
+from tap_akeneo_assets.pim.exchange import Answer, Exchange, Outcome
 from tap_akeneo_assets.pim.failures import judge_failure
 from tap_akeneo_assets.pim.rate_limit import Clock, RateLimiter
 from tap_akeneo_assets.pim.redaction import Redactor
@@ -49,6 +51,7 @@ from tap_akeneo_assets.progress import Progress
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from tap_akeneo_assets.pim.connections import Loan
     from tap_akeneo_assets.pim.wire import Response
 
 
@@ -60,6 +63,11 @@ MIN_ECHO_CHARACTERS = 16
 # Each of these has taken a minute or more: if nothing at all is answered by then, the rest of the run is in vain.
 LOST_IN_A_ROW = 4
 
+# How long an answer may come without a thread that waits for it; long to most PIMs, short against the timeout.
+PATIENCE_SECONDS = 1.0
+
+WIRE_ERRORS = (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException)
+
 JSON_HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
 MEDIA_HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity"}
 
@@ -68,27 +76,6 @@ _PRINTABLE = re.compile(r"[\x20-\x7e]*")
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
-
-
-class Answer(NamedTuple, Generic[T]):
-    """A good answer.
-
-    Attributes:
-        data: what its body says.
-        size: of the body, decompressed, in bytes.
-        date: the PIM's clock when it answered, if it tells.
-        elapsed: seconds that the try which succeeded took, waits before it not counted.
-    """
-
-    data: T
-    size: int
-    date: datetime | None
-    elapsed: float
-
-    @property
-    def began(self) -> datetime | None:
-        """The last second, by the PIM's clock, that was over when it was asked; its clock tells whole seconds."""
-        return self.date and self.date - timedelta(seconds=math.ceil(self.elapsed) + 1)
 
 
 class Reply(NamedTuple):
@@ -107,9 +94,39 @@ class Reply(NamedTuple):
     response: Response
 
 
-Outcome: TypeAlias = Answer[T] | Retry | AkeneoError
 # Makes an answer of a reply of good status.
 Consume: TypeAlias = "Callable[[Reply], Outcome[T]]"
+
+
+@dataclass(slots=True)
+class Question(Generic[T]):
+    """What the PIM is asked for until there is a good answer or no hope of one.
+
+    Attributes:
+        request_info: the request, as messages name it.
+        query: encoded, without `?`.
+        consume: makes an answer of a reply of good status.
+        refused: the tokens that were refused for it in a row so far.
+    """
+
+    request_info: RequestInfo
+    query: str
+    consume: Consume[T]
+    refused: list[str] = field(default_factory=list)
+
+
+class Sent(NamedTuple):
+    """A request that has been sent.
+
+    Attributes:
+        request: the request.
+        began: when it was sent, by the client's clock.
+        loan: the connection.
+    """
+
+    request: Request
+    began: float
+    loan: Loan
 
 
 class Client:
@@ -163,6 +180,7 @@ class Client:
         self._stop = stop or threading.Event()
         self._clock = clock or Clock(self._stop)
         self._random = random
+        self._patience = min(PATIENCE_SECONDS, request_timeout_seconds / 10)
         self.progress = Progress(self._clock.monotonic)
         self._rate_limiter = RateLimiter(self._clock, max_requests_per_second)
         self._tokens = Tokens(credentials, self._ask_for_token, self._clock.monotonic)
@@ -195,7 +213,38 @@ class Client:
             Fatal: all others are too.
             Stopped: the run is ending.
         """
-        return self._get(path, query, self._reading(read))
+        return self._until_answered(self._question(path, query, read))
+
+    def begin(self, path: str, query: str = "", *, read: Callable[[bytes], T]) -> Exchange[T] | None:
+        """Send what `get` would send, if nothing has to be waited for: no token, no turn and no connection.
+
+        Args:
+            path: as for `get`.
+            query: likewise.
+            read: likewise; called when the exchange is asked for its answer.
+
+        Returns:
+            The exchange, for the answer to come; None if something has to be waited for.
+
+        Raises:
+            Stopped: the run is ending.
+        """
+        token = self._tokens.held
+        loan = self._connections.lend_open() if token else None
+        if token is None or loan is None:
+            return None
+        if not self._rate_limiter.enter_now():
+            loan.reusable = True
+            loan.give_back()
+            return None
+        question = self._question(path, query, read)
+        try:
+            sent = self._send(question, self._request_with(token, question), loan)
+        except WIRE_ERRORS:  # the server has just ended it
+            return None
+        return Exchange(
+            loan, partial(self._complete, question, sent), partial(self._until_answered, question), self._patience
+        )
 
     def download(self, path: str, save: Callable[[Mapping[str, str], Iterator[bytes]], T]) -> T:
         """Ask for a file until there is a good answer or no hope of one. Nothing of it is kept in memory.
@@ -213,7 +262,7 @@ class Client:
             Fatal: all others are too.
             Stopped: the run is ending.
         """
-        return self._get(path, "", self._saving(save)).data
+        return self._until_answered(Question(self._request_info(path), "", self._saving(save))).data
 
     @property
     def answered(self) -> bool:
@@ -235,9 +284,8 @@ class Client:
         Raises:
             Stopped: the run is ending.
         """
-        request_info = RequestInfo("GET", self.api_url, REST_ROOT + path)
         try:
-            outcome = self._try_with_token(request_info, "", [], self._reading(read))
+            outcome = self._try_with_token(self._question(path, "", read))
         except Fatal:
             return None
         return outcome.data if isinstance(outcome, Answer) else None
@@ -261,23 +309,30 @@ class Client:
         """Close the connections: those that are in use when their answers have been read."""
         self._connections.close()
 
-    def _get(self, path: str, query: str, consume: Consume[T]) -> Answer[T]:
-        request_info = RequestInfo("GET", self.api_url, REST_ROOT + path)
-        refused: list[str] = []
+    def _request_info(self, path: str) -> RequestInfo:
+        return RequestInfo("GET", self.api_url, REST_ROOT + path)
+
+    def _question(self, path: str, query: str, read: Callable[[bytes], T]) -> Question[T]:
+        return Question(self._request_info(path), query, self._reading(read))
+
+    def _until_answered(self, question: Question[T], first: Outcome[T] | None = None) -> Answer[T]:
+        """Ask until there is an answer; `first` is the outcome of a first try that has been made."""
 
         def attempt() -> Outcome[T]:
-            outcome = self._try_with_token(request_info, query, refused, consume)
+            nonlocal first
+            outcome, first = first or self._try_with_token(question), None
+            refused = question.refused
             if isinstance(outcome, Denied) and len(refused) == 1 and self._tokens.token(refused[0]) != refused[0]:
-                outcome = self._try_with_token(request_info, query, refused, consume)
+                outcome = self._try_with_token(question)
             if not isinstance(outcome, Denied) or len(refused) < min(MAX_DENIALS, self._max_retries + 1):
                 return outcome
             line = token_refused(self._credentials, outcome.message, outcome.refuser)
-            if request_info.is_needed_by_all or not self._takes_token():
+            if question.request_info.is_needed_by_all or not self._takes_token():
                 return Fatal(line)
-            return RequestFailed(f"{request_info}: {line}", status=401, reason=outcome.message)
+            return RequestFailed(f"{question.request_info}: {line}", status=401, reason=outcome.message)
 
         try:
-            answer = self._until_answered(request_info, attempt)
+            answer = self._retry(question.request_info, attempt)
         except Forbidden as error:
             self._admitted = self._admitted or bool(error.reason)
             raise
@@ -287,23 +342,21 @@ class Client:
         return answer
 
     def _ask_for_token(self, authorization: str, grant_request: Mapping[str, str]) -> Grant:
-        request_info = RequestInfo("POST", self.api_url, TOKEN_PATH)
+        question = Question(RequestInfo("POST", self.api_url, TOKEN_PATH), "", self._reading(Grant.parse))
         headers = {"Authorization": authorization, "Content-Type": "application/json", **JSON_HEADERS}
         body = json.dumps(grant_request).encode()
 
         def attempt() -> Outcome[Grant | None]:
-            outcome = self._try(
-                request_info, lambda: self._request(request_info, headers, body=body), self._reading(Grant.parse)
-            )
+            outcome = self._try(question, lambda: self._request(question, headers, body=body))
             return Retry("200 without a token in it") if isinstance(outcome, Answer) and not outcome.data else outcome
 
-        grant = self._until_answered(request_info, attempt).data
+        grant = self._retry(question.request_info, attempt).data
         assert grant is not None  # noqa: S101  # an answer without one is tried again
         self.redactor.add_tokens(grant.access_token, grant.refresh_token)
         self._admitted = True
         return grant
 
-    def _until_answered(self, request_info: RequestInfo, attempt: Callable[[], Outcome[T]]) -> Answer[T]:
+    def _retry(self, request_info: RequestInfo, attempt: Callable[[], Outcome[T]]) -> Answer[T]:
         failures = 0
         while True:
             outcome = attempt()
@@ -345,8 +398,8 @@ class Client:
 
     def _is_alive(self) -> bool:
         """Whether the PIM answers at all. Its list of endpoints needs no token; a refusal of it is an answer too."""
-        request_info = RequestInfo("GET", self.api_url, REST_ROOT)
-        outcome = self._try(request_info, lambda: self._request(request_info, JSON_HEADERS), self._reading(len))
+        question = self._question("", "", len)
+        outcome = self._try(question, lambda: self._request(question, JSON_HEADERS))
         if isinstance(outcome, Retry | Fatal) and not isinstance(outcome, Denied):
             return False
         with self._lock:
@@ -355,50 +408,57 @@ class Client:
 
     def _takes_token(self) -> bool:
         """Whether the token is good for something else than what has just been refused."""
-        families = RequestInfo("GET", self.api_url, f"{REST_ROOT}/asset-families")
-        return not isinstance(self._try_with_token(families, "", [], self._reading(len)), Denied)
+        return not isinstance(self._try_with_token(self._question("/asset-families", "", len)), Denied)
 
-    def _try_with_token(
-        self, request_info: RequestInfo, query: str, refused: list[str], consume: Consume[T]
-    ) -> Outcome[T]:
-        """Try once; `refused` are the tokens refused in a row so far, and then those after this try."""
-        token = ""
+    def _try_with_token(self, question: Question[T]) -> Outcome[T]:
+        stale = question.refused[-1] if question.refused else None
+        return self._try(question, lambda: self._request_with(self._tokens.token(stale), question))
 
-        def prepare() -> Request:
-            nonlocal token
-            token = self._tokens.token(refused[-1] if refused else None)
-            headers = {"Authorization": f"Bearer {token}", **(MEDIA_HEADERS if request_info.is_media else JSON_HEADERS)}
-            return self._request(request_info, headers, query)
-
-        outcome = self._try(request_info, prepare, consume)
-        if isinstance(outcome, Denied):
-            refused.append(token)
-        else:
-            refused.clear()
-        return outcome
-
-    def _try(self, request_info: RequestInfo, prepare: Callable[[], Request], consume: Consume[T]) -> Outcome[T]:
+    def _try(self, question: Question[T], prepare: Callable[[], Request]) -> Outcome[T]:
         """Send once, when it is one's turn; only then is the request prepared, so that its token is fresh."""
         self._rate_limiter.enter()
-        self._warn_if_unencrypted()
         request = prepare()
-        self.progress.sent(request_info.api_path)
-        began = self._clock.monotonic()
         try:
-            with self._connections.lend() as loan, loan.connection.exchange(request) as response:
-                self._answered = True
-                outcome = self._receive(Reply(request_info, request, began, response), consume)
-                if isinstance(outcome, Answer):
-                    self.progress.answered(request_info.api_path, outcome.size)
-                # Whatever else was wrong with an answer, another connection costs little.
-                loan.reusable = isinstance(outcome, Answer | Denied | AkeneoError) and response.is_read
-                return outcome
-        except (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException) as error:
-            return judge_failure(request_info, error, answered=self._answered)
+            sent = self._send(question, request)
+        except WIRE_ERRORS as error:
+            question.refused.clear()
+            return judge_failure(question.request_info, error, answered=self._answered)
+        return self._complete(question, sent)
 
-    def _receive(self, reply: Reply, consume: Consume[T]) -> Outcome[T]:
+    def _send(self, question: Question[T], request: Request, loan: Loan | None = None) -> Sent:
+        self._warn_if_unencrypted()
+        self.progress.sent(question.request_info.api_path)
+        began = self._clock.monotonic()
+        loan = loan or self._connections.lend()
+        try:
+            loan.connection.send(request)
+        except BaseException:
+            loan.give_back()
+            raise
+        return Sent(request, began, loan)
+
+    def _complete(self, question: Question[T], sent: Sent, came: bytes | bytearray = b"") -> Outcome[T]:
+        """What comes of a request that was sent; `came` has been taken of its answer."""
+        outcome: Outcome[T]
+        try:
+            with sent.loan as connection, connection.answer(came) as response:
+                self._answered = True
+                outcome = self._receive(Reply(question.request_info, sent.request, sent.began, response), question)
+                if isinstance(outcome, Answer):
+                    self.progress.answered(question.request_info.api_path, outcome.size)
+                # Whatever else was wrong with an answer, another connection costs little.
+                sent.loan.reusable = isinstance(outcome, Answer | Denied | AkeneoError) and response.is_read
+        except WIRE_ERRORS as error:
+            outcome = judge_failure(question.request_info, error, answered=self._answered)
+        if isinstance(outcome, Denied):
+            question.refused.append(sent.request.credentials)
+        else:
+            question.refused.clear()
+        return outcome
+
+    def _receive(self, reply: Reply, question: Question[T]) -> Outcome[T]:
         if is_good(reply.response.status):
-            return consume(reply)
+            return question.consume(reply)
         verdict = self._judge(reply, first_part(reply.response.chunks()))
         assert verdict is not None  # noqa: S101  # only a good status can have none
         return verdict
@@ -453,11 +513,14 @@ class Client:
     def _check_stop(self) -> None:
         self._clock.wait(0)
 
-    def _request(
-        self, request_info: RequestInfo, headers: Mapping[str, str], query: str = "", *, body: bytes | None = None
-    ) -> Request:
-        target = f"{request_info.api_path}?{query}" if query else request_info.api_path
-        return Request(request_info.method, target, {"User-Agent": self._user_agent, **headers}, body)
+    def _request_with(self, token: str, question: Question[T]) -> Request:
+        headers = MEDIA_HEADERS if question.request_info.is_media else JSON_HEADERS
+        return self._request(question, {"Authorization": f"{BEARER}{token}", **headers})
+
+    def _request(self, question: Question[T], headers: Mapping[str, str], *, body: bytes | None = None) -> Request:
+        info, query = question.request_info, question.query
+        target = f"{info.api_path}?{query}" if query else info.api_path
+        return Request(info.method, target, {"User-Agent": self._user_agent, **headers}, body)
 
     def _warn_if_unencrypted(self) -> None:
         if self._unencrypted:
@@ -477,5 +540,5 @@ def _answer(data: T, size: int, response: Response, elapsed: float) -> Answer[T]
 
 def _without_token(request: Request, body: bytes) -> bytes:
     """A body that does not repeat the request's token, so that neither a record nor a link in the state hands it on."""
-    echo = request.headers.get("Authorization", "").removeprefix("Bearer ").encode()
+    echo = request.credentials.encode()
     return body if len(echo) < MIN_ECHO_CHARACTERS or echo not in body else body.replace(echo, b"***")

@@ -10,8 +10,8 @@ connection, and `urllib3` connects. The requests themselves go to `http.client`,
 from __future__ import annotations
 
 import http.client
+import ssl
 import threading
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -22,10 +22,13 @@ import urllib3.connection
 from requests.adapters import HTTPAdapter
 
 from tap_akeneo_assets.pim.rate_limit import TICK_SECONDS
-from tap_akeneo_assets.pim.wire import Response
+from tap_akeneo_assets.pim.wire import BUFFER_BYTES, Response
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Mapping
+
+
+BEARER = "Bearer "
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,11 @@ class Request(NamedTuple):
     headers: dict[str, str]
     body: bytes | None = None
 
+    @property
+    def credentials(self) -> str:
+        """What it is sent with: a token, or `Basic` and a login; "" if nothing."""
+        return self.headers.get("Authorization", "").removeprefix(BEARER)
+
 
 class Connections:
     """Connections to one server, each lent to one request at a time.
@@ -76,25 +84,33 @@ class Connections:
         self._idle: list[Connection] = []
         self._is_closed = False
 
-    @contextmanager
-    def lend(self) -> Iterator[Loan]:
-        """A connection for the block; it is closed after it unless the block sets `reusable`."""
+    def lend(self) -> Loan:
+        """A connection, idle or new.
+
+        Raises:
+            OSError, urllib3.exceptions.HTTPError: as `Connection` raises them.
+        """
         with self._lock:
             idle = self._idle.pop() if self._idle else None
-        connection = idle or Connection(self._stop, self._route)
-        loan = Loan(connection)
-        try:
-            yield loan
-        except BaseException:
-            loan.reusable = False
-            raise
-        finally:
-            with self._lock:
-                keep = loan.reusable and not self._is_closed
-                if keep:
-                    self._idle.append(connection)
-            if not keep:
+        return Loan(idle or Connection(self._stop, self._route), self._take_back)
+
+    def lend_open(self) -> Loan | None:
+        """A connection that is open, and idle so far; None if there is none."""
+        with self._lock:
+            while self._idle:
+                connection = self._idle.pop()
+                if connection.is_open:
+                    return Loan(connection, self._take_back)
                 connection.close()
+        return None
+
+    def _take_back(self, connection: Connection, reusable: bool) -> None:  # noqa: FBT001  # named in `Loan`
+        with self._lock:
+            keep = reusable and not self._is_closed
+            if keep:
+                self._idle.append(connection)
+        if not keep:
+            connection.close()
 
     def close(self) -> None:
         """Close the connections: those that are lent when they come back."""
@@ -107,15 +123,28 @@ class Connections:
 
 @dataclass(slots=True)
 class Loan:
-    """A connection that is lent.
+    """A connection that is lent, for a block or until it is given back. An error in the block closes it.
 
     Attributes:
         connection: sends a request.
+        take_back: takes the connection, and whether it may be used again.
         reusable: the answer was read to its end, and is the one that was due.
     """
 
     connection: Connection
+    take_back: Callable[[Connection, bool], None]
     reusable: bool = False
+
+    def __enter__(self) -> Connection:
+        return self.connection
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.reusable = self.reusable and kind is None
+        self.give_back()
+
+    def give_back(self) -> None:
+        """Give it back: to be closed, unless it is reusable."""
+        self.take_back(self.connection, self.reusable)
 
 
 class Connection:
@@ -143,22 +172,29 @@ class Connection:
         self._pool = pool = cast("urllib3.HTTPConnectionPool", found)  # declared as its base class
         adapter.cert_verify(pool, root.url, route.verify, None)  # type: ignore[no-untyped-call]
         self._connection = cast("urllib3.connection.HTTPConnection", pool._new_conn())  # noqa: SLF001  # see above
-        self._connection.timeout = self._timeout = route.timeout
-        self._connection.response_class = partial(Response, stop, route.timeout)  # type: ignore[assignment]  # called like the class
+        self._connection.timeout = route.timeout
+        # Where only answers are waited for: a request fits into the buffer that the system keeps for sending.
+        self._tick = min(TICK_SECONDS, route.timeout)
+        self._stop, self._timeout = stop, route.timeout
         self._tunnelled_by = pool.proxy if route.api_url.startswith("https:") else None
         # A proxy for plain HTTP has to be told the whole address, and who asks.
         self._target_start = adapter.request_url(root, proxies).removesuffix("/")
         self._headers = {} if self._tunnelled_by else pool.proxy_headers
 
-    def exchange(self, request: Request) -> Response:
+    @property
+    def is_open(self) -> bool:
+        """Whether it is connected, and nothing has come that nobody asked for."""
+        return self._connection.is_connected
+
+    def fileno(self) -> int:
+        """The file descriptor of its socket."""
+        return self._connection.sock.fileno()
+
+    def send(self, request: Request) -> None:
         """Send a request.
 
-        Returns:
-            Its answer; the body is still to be read.
-
         Raises:
-            OSError, urllib3.exceptions.HTTPError, http.client.HTTPException: there is none, see `judge_failure`.
-            Stopped: the run is ending.
+            OSError, urllib3.exceptions.HTTPError, http.client.HTTPException: it cannot be sent, see `judge_failure`.
         """
         connection, send = self._connection, http.client.HTTPConnection.request
         headers = {**request.headers, **self._headers}
@@ -170,16 +206,58 @@ class Connection:
             if connection.proxy and not connection.has_connected_to_proxy:
                 raise urllib3.exceptions.ProxyError("proxy", error) from error
             raise
-        return cast("Response", http.client.HTTPConnection.getresponse(connection))
+
+    def take(self, came: bytearray, limit: int) -> bool:
+        """Take what has come, without waiting.
+
+        Args:
+            came: gets it.
+            limit: how much is enough.
+
+        Returns:
+            Whether the server may send more.
+
+        Raises:
+            OSError: the connection is broken.
+        """
+        sock = self._connection.sock
+        sock.settimeout(0)
+        try:
+            while len(came) < limit:
+                part = sock.recv(BUFFER_BYTES)
+                if not part:
+                    return False
+                came += part
+        except (BlockingIOError, ssl.SSLWantReadError):
+            pass
+        finally:
+            sock.settimeout(self._tick)
+        return True
+
+    def answer(self, came: bytes | bytearray = b"") -> Response:
+        """The answer to the request that was sent; its body is still to be read.
+
+        Args:
+            came: what has been taken of it.
+
+        Raises:
+            OSError, http.client.HTTPException: there is none, see `judge_failure`.
+            Stopped: the run is ending.
+        """
+        self._expect_after(came)
+        return cast("Response", http.client.HTTPConnection.getresponse(self._connection))
 
     def _connect(self) -> None:
         connection, pool = self._connection, self._pool
         connection.close()
         if self._tunnelled_by:
             connection.set_tunnel(pool.host, pool.port, pool.proxy_headers, self._tunnelled_by.scheme or "http")
+        self._expect_after(b"")  # a proxy may answer
         connection.connect()
-        # From here on only answers are waited for: a request fits into the buffer that the system keeps for sending.
-        connection.sock.settimeout(min(TICK_SECONDS, self._timeout))
+        connection.sock.settimeout(self._tick)
+
+    def _expect_after(self, came: bytes | bytearray) -> None:
+        self._connection.response_class = partial(Response, self._stop, self._timeout, came)  # type: ignore[assignment]  # called like the class
 
     def close(self) -> None:
         """Close it; it would be made again."""

@@ -63,6 +63,15 @@ class RateLimiter:
         while (wait := self._claim()) > 0:
             self._clock.wait(wait)
 
+    def enter_now(self) -> bool:
+        """Take one's turn without waiting; whether it has come.
+
+        Raises:
+            Stopped: the run is ending.
+        """
+        self._clock.wait(0)
+        return self._claim() <= 0
+
     def pause(self, seconds: float) -> None:
         """Let nobody pass for so long, however many are waiting already."""
         with self._lock:

@@ -45,6 +45,7 @@ class Response(http.client.HTTPResponse):
     Args:
         stop: set when the run is to end; whoever reads then raises `Stopped`.
         timeout: seconds, for each kilobyte.
+        came: what has been taken from the socket already.
         sock: the socket, and what else `http.client` gives to an answer.
 
     Attributes:
@@ -55,13 +56,14 @@ class Response(http.client.HTTPResponse):
         self,
         stop: threading.Event,
         timeout: float,
+        came: bytes | bytearray,
         sock: socket.socket,
         *args: Any,  # noqa: ANN401  # as in the base class
         **kwargs: Any,  # noqa: ANN401  # as in the base class
     ) -> None:
         super().__init__(sock, *args, **kwargs)
         self.is_read = False
-        self._reader = _SocketReader(stop, timeout, sock, self.fp)
+        self._reader = _SocketReader(stop, timeout, came, sock, self.fp)
         self._file = self.fp = _AnswerFile(self._reader, BUFFER_BYTES)
 
     def begin(self) -> None:
@@ -148,17 +150,28 @@ class _AnswerFile(io.BufferedReader):
 
 
 class _SocketReader(io.RawIOBase):
-    """Reads from a socket, as long as enough comes and the run goes on. Time between the reads does not count.
+    """Reads what has come, and then from the socket, as long as enough comes and the run goes on.
+
+    Time between the reads does not count.
 
     Args:
         stop: set when the run is to end; noticed after each wait, so after as long as the socket's own timeout.
         timeout: seconds, for each kilobyte.
+        came: what has been taken from the socket already.
         sock: the socket.
         holder: a file on the socket, which keeps it open even if its connection is closed before the body is read.
     """
 
-    def __init__(self, stop: threading.Event, timeout: float, sock: socket.socket, holder: io.BufferedIOBase) -> None:
+    def __init__(
+        self,
+        stop: threading.Event,
+        timeout: float,
+        came: bytes | bytearray,
+        sock: socket.socket,
+        holder: io.BufferedIOBase,
+    ) -> None:
         super().__init__()
+        self._came = io.BytesIO(came)
         self._stop, self._timeout, self._sock, self._holder = stop, timeout, sock, holder
         self._reading = True
         self.restart_window()
@@ -177,6 +190,8 @@ class _SocketReader(io.RawIOBase):
             TimeoutError: less than 1 kB came within the timeout.
             Stopped: the run is ending.
         """
+        if self._reading and (taken := self._came.readinto(buffer)):
+            return taken
         while self._reading:
             began = time.monotonic()
             try:
@@ -198,9 +213,9 @@ class _SocketReader(io.RawIOBase):
         return None
 
     def stop_reading(self) -> bool:
-        """End the reading; whether more has been decrypted than was read."""
+        """End the reading; whether more has come, or been decrypted, than was read."""
         self._reading = False
-        return isinstance(self._sock, ssl.SSLSocket) and self._sock.pending() > 0
+        return bool(self._came.read(1)) or (isinstance(self._sock, ssl.SSLSocket) and self._sock.pending() > 0)
 
     def hang_up(self) -> None:
         """End the connection, whoever still holds it."""
