@@ -1,4 +1,4 @@
-"""A real Postgres for the whole session, and target-postgres to load it."""
+"""A real Postgres for the whole session, target-postgres to load it, and a raw HTTP server."""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ import psycopg
 import pytest
 
 from tests import forked_target
+from tests.raw_server import running_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from psycopg.abc import Query
+
+    from tests.raw_server import Server
 
 TARGET = Path(sys.executable).with_name("target-postgres")
 
@@ -121,3 +124,11 @@ def database(postgres: Path) -> Database:
 def shared_database(postgres: Path) -> Database:
     """An empty schema that a module's tests share."""
     return Database(postgres, f"test_{next(SCHEMAS)}")
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A server that answers each request with its path, or byte by byte as the test says; no proxy leads to it."""
+    monkeypatch.setenv("NO_PROXY", "*")
+    with running_server() as server:
+        yield server

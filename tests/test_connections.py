@@ -1,167 +1,44 @@
-"""What may happen on a connection: interim answers, answers nobody asked for, answers that drip, and the run's end."""
+"""What may happen on a connection: answers nobody asked for, connections that cannot be made, proxies."""
 
 from __future__ import annotations
 
-import gzip
-import http.client
 import json
 import socket
-import ssl
 import threading
-import tracemalloc
-import zlib
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_akeneo_assets.errors import Fatal, NotJson, RequestFailed, Stopped, WrongAnswer
-from tap_akeneo_assets.pim import bodies, wire
-from tap_akeneo_assets.pim.auth import AppToken, PasswordGrant
-from tap_akeneo_assets.pim.bodies import Bodies
-from tap_akeneo_assets.pim.client import Client
-from tests.support import HurryingClock
+from tap_akeneo_assets.errors import Fatal, RequestFailed, WrongAnswer
+from tap_akeneo_assets.pim import wire
+from tap_akeneo_assets.pim.auth import PasswordGrant
+from tests.raw_server import (
+    CERTIFICATE,
+    INTERIM,
+    ask,
+    chunked,
+    client_of,
+    in_tls,
+    interim,
+    own_path,
+    read_json,
+    running_server,
+    whole,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tap_akeneo_assets.pim.auth import Credentials
-
-ROOT = "/api/rest/v1"
-# Of this machine, signed by itself, good for a hundred years; its key is worth nothing.
-CERTIFICATE = Path(__file__).parent / "tls" / "localhost.pem"
-INTERIM = {100: "Continue", 102: "Processing", 103: "Early Hints", 199: "Odd"}
-
-
-def whole(body: bytes, status: str = "200 OK", headers: str = "") -> bytes:
-    """An answer on a connection that stays open."""
-    return f"HTTP/1.1 {status}\r\n{headers}Content-Length: {len(body)}\r\n\r\n".encode() + body
-
-
-def chunked(body: bytes, status: str = "200 OK", headers: str = "") -> bytes:
-    head = f"HTTP/1.1 {status}\r\n{headers}Transfer-Encoding: chunked\r\n\r\n".encode()
-    return head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
-
-
-def interim(status: int) -> bytes:
-    return f"HTTP/1.1 {status} {INTERIM.get(status, '')}\r\nLink: </x>; rel=preload\r\n\r\n".encode()
-
-
-def own_path(path: str) -> bytes:
-    """A body that tells which request it answers."""
-    return json.dumps({"path": path}).encode()
-
-
-def in_tls(connection: socket.socket) -> socket.socket:
-    """The server's side of a connection, encrypted."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(CERTIFICATE)
-    return context.wrap_socket(connection, server_side=True)
-
-
-class Server:
-    """Answers each request with the pieces that `answer` makes of its path, each sent by itself.
-
-    Attributes:
-        connections: those that were opened, oldest first.
-        asked: the paths, below the API's root, in order.
-    """
-
-    def __init__(self, *, tls: bool = False) -> None:
-        self.tls = tls
-        self.listening = socket.create_server(("127.0.0.1", 0))
-        self.connections: list[socket.socket] = []
-        self.asked: list[str] = []
-        self.answer: Callable[[str], Iterator[bytes]] = lambda path: iter([whole(own_path(path))])
-        self.is_over = threading.Event()
-
-    @property
-    def url(self) -> str:
-        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.listening.getsockname()[1]}"
-
-    def serve(self) -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = self.listening.accept()
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                if self.tls:
-                    connection = in_tls(connection)
-                self.connections.append(connection)
-                threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
-
-    def _talk(self, connection: socket.socket) -> None:
-        with suppress(OSError), connection, connection.makefile("rb") as received:
-            while line := received.readline():
-                if b" HTTP/1." not in line:
-                    connection.sendall(whole(b"", "400 Bad Request"))
-                    return
-                path = line.split()[1].decode().removeprefix(ROOT)
-                length = int(http.client.parse_headers(received).get("Content-Length", 0))
-                received.read(length)
-                self.asked.append(path)
-                for piece in self.answer(path):
-                    connection.sendall(piece)
-
-    def drip(self, piece: bytes) -> Iterator[bytes]:
-        """A piece every now and then, until the other side goes away."""
-        while not self.is_over.wait(0.01):
-            yield piece
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with running_server() as server:
-        yield server
-
-
-@contextmanager
-def running_server(*, tls: bool = False) -> Iterator[Server]:
-    server = Server(tls=tls)
-    thread = threading.Thread(target=server.serve)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.is_over.set()
-        server.listening.shutdown(socket.SHUT_RDWR)
-        server.listening.close()
-        thread.join()
-        for connection in server.connections:
-            connection.close()
-
-
-@contextmanager
-def client_of(url: str, credentials: Credentials | None = None, **settings: Any) -> Iterator[Client]:  # noqa: ANN401  # the client's own
-    stop = settings.pop("stop", None) or threading.Event()
-    client = Client(
-        api_url=url,
-        credentials=credentials or AppToken("app-token"),
-        user_agent="test",
-        stop=stop,
-        clock=HurryingClock(stop),
-        **{"request_timeout_seconds": 20, "max_retries": 1, "max_requests_per_second": 0, **settings},
-    )
-    try:
-        yield client
-    finally:
-        client.close()
+    from tests.raw_server import Server
 
 
 @pytest.fixture(autouse=True)
 def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "*")
-
-
-def ask(client: Client, path: str) -> Any:  # noqa: ANN401  # JSON
-    return client.get(path, read=json.loads).data
-
-
-def test_the_standard_library_has_what_is_made_use_of() -> None:
-    assert callable(http.client.HTTPResponse._read_status)  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 # Interim answers, and answers that nobody asked for
@@ -259,13 +136,6 @@ def test_after_an_odd_answer_another_connection_is_asked(server: Server, odd: by
     assert len(server.connections) == 2
 
 
-def read_json(body: bytes) -> Any:  # noqa: ANN401  # JSON
-    try:
-        return json.loads(body)
-    except ValueError:
-        raise NotJson("odd") from None
-
-
 def test_an_answer_to_another_request_ends_its_connection(server: Server) -> None:
     server.answer = lambda path: iter([whole(own_path("/other" if len(server.asked) == 1 else path))])
 
@@ -286,180 +156,6 @@ def test_answers_to_others_run_out_of_tries(server: Server) -> None:
     with client_of(server.url) as client, pytest.raises(RequestFailed, match=r"another request \(it is for /other\)"):
         client.get("/a", read=read)
     assert len(server.connections) == 2
-
-
-# Answers that drip, and the run's end
-
-
-@pytest.mark.parametrize(
-    ("head", "drop"),
-    [
-        (b"", b"H"),
-        (b"HTTP/1.1 200 OK\r\nX: ", b"x"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b" "),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
-        (b"HTTP/1.1 200 OK\r\n\r\n", b" "),
-    ],
-)
-def test_what_drips_is_no_answer_in_time(server: Server, head: bytes, drop: bytes) -> None:
-    def answer(_: str) -> Iterator[bytes]:
-        yield head
-        yield from server.drip(drop)
-
-    server.answer = answer
-    lost = pytest.raises(RequestFailed, match="asked once, the last answer: no answer in time")
-    with client_of(server.url, request_timeout_seconds=0.2, max_retries=0) as client, lost:
-        ask(client, "/a")
-
-
-def test_blanks_before_good_json_are_fine_as_long_as_enough_come(server: Server) -> None:
-    """Over several timeouts, as 120 drops take more than one."""
-
-    def answer(_: str) -> Iterator[bytes]:
-        yield b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
-        for _number, blanks in zip(range(120), server.drip(b" " * 2_000), strict=False):
-            yield blanks
-        yield b"{}"
-        server.connections[-1].shutdown(socket.SHUT_WR)
-
-    server.answer = answer
-    with client_of(server.url, request_timeout_seconds=1, max_retries=0) as client:
-        assert ask(client, "/a") == {}
-
-
-def test_the_status_of_an_error_that_drips_is_known(server: Server) -> None:
-    def answer(_: str) -> Iterator[bytes]:
-        yield b"HTTP/1.1 404 Not Found\r\nContent-Length: 100000\r\n\r\n"
-        yield from server.drip(b" ")
-
-    server.answer = answer
-    lost = pytest.raises(RequestFailed, match="404 Not Found")
-    with client_of(server.url, request_timeout_seconds=1) as client, lost:
-        ask(client, "/a")
-    assert len(server.asked) == 1
-
-
-@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\n\r\n", interim(102)])
-def test_a_signal_ends_the_wait_for_an_answer(server: Server, head: bytes) -> None:
-    stop = threading.Event()
-
-    def answer(_: str) -> Iterator[bytes]:
-        yield head
-        stop.set()
-        yield from server.drip(b"")
-
-    server.answer = answer
-    with client_of(server.url, request_timeout_seconds=3_600, stop=stop) as client, ThreadPoolExecutor(1) as pool:
-        with pytest.raises(Stopped):
-            pool.submit(ask, client, "/a").result(timeout=30)
-        server.is_over.set()
-
-
-# Compressed bodies
-
-ENCODINGS: dict[str, Callable[[bytes], bytes]] = {
-    "identity": bytes,
-    "gzip": gzip.compress,
-    "deflate": zlib.compress,
-    "gzip, gzip": lambda body: gzip.compress(gzip.compress(body)),
-    "identity\r\nContent-Encoding:  GZIP ": gzip.compress,
-}
-
-
-@pytest.mark.parametrize("encoding", ENCODINGS)
-@pytest.mark.parametrize("form", [whole, chunked])
-@pytest.mark.parametrize("missing", [0, 8])
-def test_a_compressed_body_comes_whole_or_not_at_all(
-    server: Server, form: Callable[..., bytes], encoding: str, missing: int
-) -> None:
-    """Whichever way its length is told; web servers that compress on the fly send chunks."""
-
-    def answer(path: str) -> Iterator[bytes]:
-        piece = form(ENCODINGS[encoding](own_path(path)), headers=f"Content-Encoding: {encoding}\r\n")
-        yield piece[: len(piece) - missing]
-        if missing:
-            server.connections[-1].shutdown(socket.SHUT_WR)
-
-    server.answer = answer
-    with client_of(server.url, max_retries=0) as client:
-        if missing:
-            with pytest.raises(RequestFailed, match="a body cut short"):
-                ask(client, "/a")
-        else:
-            assert [ask(client, path) for path in ("/a", "/b")] == [{"path": "/a"}, {"path": "/b"}]
-            assert len(server.connections) == 1
-
-
-def test_the_rest_of_a_compressed_body_is_no_answer(server: Server) -> None:
-    """Of an error's body only the beginning is read; its rest comes when the next request has been sent."""
-    read_at_once, body = 256 * 1024, gzip.compress(b"".join(b"%064d" % number for number in range(200_000)))
-
-    def answer(path: str) -> Iterator[bytes]:
-        if path != "/a":
-            yield whole(own_path(path))
-            return
-        yield whole(body, "403 Forbidden", "Content-Encoding: gzip\r\n")[: -len(body)] + body[:read_at_once]
-        if server.connections[0].recv(1, socket.MSG_PEEK):
-            yield whole(own_path("/rest"))
-
-    server.answer = answer
-    with client_of(server.url) as client:
-        with pytest.raises(RequestFailed, match="403 Forbidden"):
-            ask(client, "/a")
-        assert ask(client, "/b") == {"path": "/b"}
-
-
-# Heads
-
-CHUNKS = b'5\r\n{"pat\r\n7\r\nh": 1}\n\r\n0\r\n\r\n'
-
-
-@pytest.mark.parametrize(
-    ("headers", "body"),
-    [
-        ("Transfer-Encoding: Chunked ", CHUNKS),
-        ("Transfer-Encoding: identity, chunked", CHUNKS),
-        ("Transfer-Encoding: identity\r\nTransfer-Encoding: chunked", CHUNKS),
-        ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", CHUNKS),
-        ("Transfer-Encoding: chunked\r\nContent-Length: 3", CHUNKS),
-        ("Content-Length: 11, 11", b'{"path": 1}'),
-        ("Content-Length: 11\r\nContent-Length: 11", b'{"path": 1}'),
-    ],
-)
-def test_odd_heads_that_make_sense(server: Server, headers: str, body: bytes) -> None:
-    def answer(_: str) -> Iterator[bytes]:
-        yield f"HTTP/1.1 200 OK\r\n{headers}\r\n\r\n".encode() + body
-
-    server.answer = answer
-    with client_of(server.url, max_retries=0) as client:
-        assert [ask(client, path) for path in ("/a", "/b")] == [{"path": 1}] * 2
-
-
-@pytest.mark.parametrize(
-    ("answer", "problem"),
-    [
-        (b"Transfer-Encoding: gzip, chunked\r\n\r\n" + CHUNKS, "no valid HTTP answer"),
-        (b"Content-Length: 5\r\nContent-Length: 11\r\n\r\n" + b'{"path": 1}', "no valid HTTP answer"),
-        (b"Content-Length: 11, 5\r\n\r\n" + b'{"path": 1}', "no valid HTTP answer"),
-        (b"Transfer-Encoding: chunked\r\n\r\n-5\r\n" + b'{"path": 1}', "no valid HTTP answer"),
-        (b"Content-Type: application/json\r\n", "connection dropped without an answer"),
-        (b"Content-Len", "connection dropped without an answer"),
-    ],
-)
-def test_a_head_that_makes_no_sense_is_no_answer(server: Server, answer: bytes, problem: str) -> None:
-    """Not for a file either, where nothing else may tell that it is not whole."""
-
-    def pieces(_: str) -> Iterator[bytes]:
-        connection = server.connections[-1]
-        yield b"HTTP/1.1 200 OK\r\n" + answer
-        connection.shutdown(socket.SHUT_WR)
-
-    server.answer = pieces
-    with client_of(server.url, max_retries=0) as client:
-        with pytest.raises(RequestFailed, match=problem):
-            ask(client, "/a")
-        with pytest.raises(RequestFailed, match=problem):
-            client.download("/b", lambda _, chunks: b"".join(chunks))
 
 
 # What never gets better
@@ -550,62 +246,3 @@ def test_tls_through_a_proxy_that_wants_a_login(scheme: str, monkeypatch: pytest
     assert heads[0].startswith(b"CONNECT 127.0.0.1:")
     assert b"Proxy-Authorization: Basic bWU6cGEgc3M=\r\n" in heads[0]
     assert len(server.connections) == 1
-
-
-# Memory
-
-
-def test_of_large_bodies_only_two_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "LARGE_BODY_BYTES", 10)
-    waiting, third = threading.Event(), threading.Event()
-    reader = Bodies(lambda: waiting.set() if third.is_set() else None)
-
-    def read(name: bytes) -> bytes:
-        with reader.read([name * 8, name * 8]) as body:
-            return body
-
-    def third_chunks() -> Iterator[bytes]:
-        yield b"c" * 8
-        third.set()
-        yield b"c" * 8
-
-    def read_third() -> bytes:
-        with reader.read(third_chunks()) as body:
-            return body
-
-    with ThreadPoolExecutor(1) as pool:
-        with ExitStack() as held:
-            for name in (b"a", b"b"):
-                held.enter_context(reader.read([name * 8, name * 8]))
-            future = pool.submit(read_third)
-            assert waiting.wait(30)
-            assert read(b"")[:1] == b""  # a small one need not wait
-            assert not future.done()
-        assert future.result(timeout=30) == b"c" * 16
-
-
-def test_who_waits_for_room_ends_with_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "LARGE_BODY_BYTES", 10)
-    checks = iter(range(100))
-
-    def check() -> None:
-        if next(checks) > 3:
-            raise Stopped
-
-    reader = Bodies(check)
-    with ExitStack() as held:
-        for _ in range(bodies.MAX_LARGE_BODIES):
-            held.enter_context(reader.read([b"x" * 11]))
-        with pytest.raises(Stopped), reader.read([b"x" * 11]):
-            pass
-
-
-def test_a_body_is_in_memory_once() -> None:
-    size, chunk = 32 * 1024 * 1024, b"x" * 1024 * 256
-    tracemalloc.start()
-    try:
-        with Bodies(lambda: None).read(chunk for _ in range(size // len(chunk))) as body:
-            assert len(body) == size
-            assert tracemalloc.get_traced_memory()[1] < 1.5 * size
-    finally:
-        tracemalloc.stop()

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_akeneo_assets.errors import RequestFailed
+from tap_akeneo_assets.errors import RequestFailed, Stopped
 from tap_akeneo_assets.extract.fetcher import ANSWERS_PER_THREAD, MAX_ANSWER_BYTES, Fetcher
 from tap_akeneo_assets.pim.exchange import Answer
+from tests.raw_server import client_of, own_path, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterable, Iterator
 
-    from tap_akeneo_assets.extract.fetcher import Read
+    from tap_akeneo_assets.extract.fetcher import Getter, Read
+    from tests.raw_server import Server
 
 
 class Pim:
@@ -46,7 +48,7 @@ class Pim:
         return Answer(read(path.encode()), self._size, None, 0.0)
 
 
-def run(pim: Pim, max_concurrency: int, main: Callable[[Fetcher], Coroutine[Any, Any, None]]) -> None:
+def run(pim: Getter, max_concurrency: int, main: Callable[[Fetcher], Coroutine[Any, Any, None]]) -> None:
     async def with_fetcher() -> None:
         fetcher = Fetcher(pim, max_concurrency)
         try:
@@ -61,14 +63,20 @@ def fetch(fetcher: Fetcher, path: str, rank: int = 0) -> asyncio.Future[Answer[A
     return fetcher.fetch(path, rank=(rank, 0, ""), read=bytes.decode)
 
 
+async def read_all(fetcher: Fetcher, paths: Iterable[str]) -> list[str]:
+    """The answers, none of which is held for long."""
+
+    async def read_one(path: str) -> str:
+        return str((await fetch(fetcher, path)).data)
+
+    return await asyncio.gather(*map(read_one, paths))
+
+
 def test_as_many_requests_as_allowed_are_in_flight_and_no_more() -> None:
     pim = Pim(hold=3)
 
     async def read(fetcher: Fetcher) -> None:
-        async def read_one(number: int) -> str:
-            return str((await fetch(fetcher, str(number))).data)
-
-        assert await asyncio.gather(*map(read_one, range(9))) == [str(number) for number in range(9)]
+        assert await read_all(fetcher, map(str, range(9))) == [str(number) for number in range(9)]
 
     run(pim, 3, read)
     assert max(pim.in_flight_at) == 3
@@ -169,3 +177,92 @@ def test_answers_that_nobody_holds_take_no_room(fails: bool) -> None:  # noqa: F
 
     run(pim, 2, read)
     assert min(pim.in_flight_at[-2:]) >= 1
+
+
+# Together with the client, on connections that are used again
+
+
+def test_requests_on_open_connections_are_as_many_as_allowed(server: Server) -> None:
+    """This server answers requests in threes only."""
+    lock, together, in_flight = threading.Lock(), threading.Barrier(3, timeout=30), [0]
+
+    def answer(path: str) -> Iterator[bytes]:
+        with lock:
+            in_flight.append(in_flight[-1] + 1)
+        together.wait()
+        with lock:
+            in_flight.append(in_flight[-1] - 1)
+        yield whole(own_path(path))
+
+    async def read(fetcher: Fetcher) -> None:
+        await read_all(fetcher, [f"/{number}" for number in range(12)])
+
+    server.answer = answer
+    with client_of(server.url) as client:
+        run(client, 3, read)
+    assert max(in_flight) == len(server.connections) == 3
+
+
+def test_an_answer_that_comes_slowly_holds_up_no_other(server: Server) -> None:
+    """Its last bytes come when all others have been asked for."""
+    others = [f"/{number}" for number in range(9)]
+
+    def answer(path: str) -> Iterator[bytes]:
+        if path == "/slow":
+            yield whole(own_path(path))[:-5]
+            for drop in server.drip(b""):
+                yield drop
+                if set(others) <= set(server.asked):
+                    break
+            yield whole(own_path(path))[-5:]
+        else:
+            yield whole(own_path(path))
+
+    async def read(fetcher: Fetcher) -> None:
+        for path in ("/before", "/too"):
+            await fetch(fetcher, path)
+        await read_all(fetcher, ["/slow", *others])
+
+    server.answer = answer
+    with client_of(server.url) as client:
+        run(client, 2, read)
+
+
+def test_what_is_in_flight_is_given_up_when_the_fetcher_is_closed(server: Server) -> None:
+    closed = threading.Event()
+
+    async def read(fetcher: Fetcher) -> None:
+        await fetch(fetcher, "/before")
+        never = fetch(fetcher, "/never")
+        fetcher.close()
+        await fetcher.wait_for_threads(120)
+        assert not never.done()
+
+    def answer(path: str) -> Iterator[bytes]:
+        if path == "/before":
+            yield whole(own_path(path))
+        elif not server.connections[0].recv(1):
+            closed.set()
+
+    server.answer = answer
+    with client_of(server.url) as client:
+        run(client, 1, read)
+        assert closed.wait(30)
+
+
+def test_the_end_of_the_run_is_raised_where_answers_are_awaited(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    stop = threading.Event()
+
+    async def read(fetcher: Fetcher) -> None:
+        await fetch(fetcher, "/before")
+        stop.set()
+        for answer in [fetch(fetcher, path) for path in ("/a", "/b")]:
+            with pytest.raises(Stopped):
+                await answer
+
+    with client_of(server.url, stop=stop) as client:
+        run(client, 1, read)
+    assert server.asked == ["/before"]
+    assert not caplog.messages

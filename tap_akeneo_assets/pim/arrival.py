@@ -11,10 +11,10 @@ from enum import Enum, auto
 
 _LINE_END = b"\r\n"
 _HEAD_END = _LINE_END * 2
-_INTERIM = b"1"
-_STATUS = slice(9, 10)
+# No interim answer, and no line that is folded or is no header, of which readers make different things.
+_HEAD = re.compile(rb"HTTP/1\.[01] [2-5]\d\d[^\r\n]*\r\n(?:[!-9;-~]+:[^\r\n]*\r\n)*\r\n")
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,15})[ \t]*\r\n", re.IGNORECASE)
-_TRANSFER = re.compile(rb"\r\ntransfer-encoding[ \t]*:", re.IGNORECASE)
+_TRANSFER = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:[ \t]*chunked[ \t]*\r\n", re.IGNORECASE)
 # A size of 15 digits and an extension; no server that is in use sends a longer line.
 _MAX_SIZE_LINE = 64
@@ -28,7 +28,7 @@ class Arrival(Enum):
     WHOLE = auto()
     """Reading it takes no waiting."""
     UNKNOWN = auto()
-    """Only reading it tells: an interim answer, a framing that is rare, or none."""
+    """Only reading it tells: an interim answer, an odd head, a framing that is rare, or none."""
 
 
 def arrival(came: bytes | bytearray) -> Arrival:
@@ -37,11 +37,12 @@ def arrival(came: bytes | bytearray) -> Arrival:
     Args:
         came: what has come for one request.
     """
-    body = came.find(_HEAD_END) + len(_HEAD_END)
-    if body < len(_HEAD_END):
+    if _HEAD_END not in came:
         return Arrival.PARTIAL
-    if came[_STATUS] == _INTERIM:
+    head = _HEAD.match(came)
+    if head is None:
         return Arrival.UNKNOWN
+    body = head.end()
     length = _LENGTH.search(came, 0, body)
     if length and not _TRANSFER.search(came, 0, body):
         return Arrival.WHOLE if len(came) - body >= int(length[1]) else Arrival.PARTIAL

@@ -229,6 +229,7 @@ class Client:
         Raises:
             Stopped: the run is ending.
         """
+        self._check_stop()
         token = self._tokens.held
         loan = self._connections.lend_open() if token else None
         if token is None or loan is None:

@@ -64,12 +64,7 @@ class RateLimiter:
             self._clock.wait(wait)
 
     def enter_now(self) -> bool:
-        """Take one's turn without waiting; whether it has come.
-
-        Raises:
-            Stopped: the run is ending.
-        """
-        self._clock.wait(0)
+        """Take one's turn without waiting; whether it has come."""
         return self._claim() <= 0
 
     def pause(self, seconds: float) -> None:
