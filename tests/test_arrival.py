@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_akeneo_assets.pim.arrival import Arrival, arrival
-from tap_akeneo_assets.pim.client import WIRE_ERRORS
+from tap_akeneo_assets.pim.arrival import Arrival, Incoming
+from tap_akeneo_assets.pim.connections import WIRE_ERRORS
 from tap_akeneo_assets.pim.wire import Response
 from tests.raw_server import chunked, interim, whole
 
@@ -35,9 +35,22 @@ class SilentSocket(socket.socket):
         raise Waited
 
 
+def incoming(*pieces: bytes) -> Incoming:
+    """An answer that has come so far, looked at after each piece."""
+    answer = Incoming()
+    for piece in pieces:
+        answer.data += piece
+        assert answer.arrival
+    return answer
+
+
+def arrival(*pieces: bytes) -> Arrival:
+    return incoming(*pieces).arrival
+
+
 def read(came: bytes) -> bytes:
     with SilentSocket() as silent:
-        response = Response(threading.Event(), 60, came, silent, method="GET")
+        response = Response(threading.Event(), 60, incoming(came), silent, method="GET")
         response.begin()
         return b"".join(response.chunks())
 
@@ -61,9 +74,18 @@ USUAL = st.one_of(
 
 @given(USUAL)
 def test_an_answer_is_whole_at_its_last_byte_and_not_before(answer: bytes) -> None:
-    assert [arrival(answer[:size]) for size in range(len(answer))] == [Arrival.PARTIAL] * len(answer)
-    assert arrival(answer) is Arrival.WHOLE
-    assert arrival(answer + b"HTTP/1.1 200") is Arrival.WHOLE
+    coming = Incoming()
+    for byte in answer:
+        assert coming.arrival is Arrival.PARTIAL
+        coming.data.append(byte)
+    assert coming.arrival is arrival(answer) is arrival(answer + b"HTTP/1.1 200") is Arrival.WHOLE
+
+
+@given(USUAL, st.data())
+def test_what_has_ended_before_it_is_whole_has_to_be_read(answer: bytes, data: st.DataObject) -> None:
+    cut = incoming(answer[: data.draw(st.integers(0, len(answer) - 1))])
+    cut.is_ended = True
+    assert cut.arrival is Arrival.UNKNOWN
 
 
 LINES = st.sampled_from(
@@ -81,10 +103,18 @@ LINES = st.sampled_from(
         "Content-Encoding: gzip",
         "X: Content-Length: 3",
         " folded",
+        "PHP Warning",
+        "X-Träger: y",
+        "X: a\rb",
+        "X: a\x0bb",
+        "X: ä",
+        ": y",
     ]
 )
 HEADS = st.builds(
-    lambda before, status, lines, end: before + f"HTTP/1.1 {status} Odd{end}{end.join([*lines, '', ''])}".encode(),
+    lambda before, status, lines, end: (
+        before + f"HTTP/1.1 {status} Odd{end}{end.join([*lines, '', ''])}".encode("latin-1")
+    ),
     st.sampled_from([b"", interim(103)]),
     st.sampled_from([100, 200, 200, 204, 304, 404]),
     st.lists(LINES, max_size=3),
@@ -119,6 +149,8 @@ def test_what_is_partial_is_waited_for() -> None:
     [
         interim(103) + whole(b"{}"),
         f"{HEAD}\r\nbody".encode(),
+        whole(b"", "204 No Content"),
+        whole(b"", "304 Not Modified"),
         f"{HEAD}Content-Length: 3, 3\r\n\r\nabc".encode(),
         f"{HEAD}Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n".encode(),
         f"{HEAD}Transfer-Encoding: gzip, chunked\r\n\r\n".encode(),

@@ -46,6 +46,8 @@ def test_of_large_bodies_only_two_are_read_at_once(monkeypatch: pytest.MonkeyPat
             future = pool.submit(read_third)
             assert waiting.wait(30)
             assert read(b"")[:1] == b""  # a small one need not wait
+            with reader.read([b"d" * 16], may_wait=False) as body:
+                assert body == b"d" * 16
             assert not future.done()
         assert future.result(timeout=30) == b"c" * 16
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import select
 import socket
+import struct
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -32,6 +35,7 @@ from tests.raw_server import (
 )
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterator
 
     from tap_akeneo_assets.pim.client import Client
@@ -127,6 +131,44 @@ def test_what_comes_with_an_answer_is_nobodys(server: Server, more: bytes) -> No
         exchange = begin_with(server, client, [whole(b'"mine"') + more])
         assert answer_of(exchange).data == "mine"
         assert ask(client, "/before") == {"path": "/before"}
+
+
+def test_a_connection_that_tls_has_ended_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its server waits for the other side's farewell, so that the connection below stays open."""
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(CERTIFICATE))
+    with running_server(tls=True) as server, client_of(server.url, max_retries=0) as client:
+
+        def answer(path: str) -> Iterator[bytes]:
+            yield whole(own_path(path))
+            if path == "/a":
+                with suppress(OSError):
+                    cast("ssl.SSLSocket", server.connections[0]).unwrap()
+
+        server.answer = answer
+        exchange = begin(client, "/a")
+        assert answer_of(exchange).data == {"path": "/a"}
+        assert ask(client, "/b") == {"path": "/b"}
+    assert len(server.connections) == 2
+
+
+@pytest.mark.parametrize("length", ["", "Content-Length: 9\r\n"])
+@pytest.mark.parametrize("body", [b"", b"{}"])
+def test_a_connection_that_is_reset_is_no_end_of_a_body(server: Server, length: str, body: bytes) -> None:
+    def answer(path: str) -> Iterator[bytes]:
+        if path == "/before":
+            yield whole(own_path(path))
+            return
+        yield f"HTTP/1.1 200 OK\r\n{length}\r\n".encode() + body
+        server.connections[0].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        os.close(server.connections[0].detach())
+
+    server.answer = answer
+    lost = pytest.raises(RequestFailed, match=r"the last answer: connection dropped\.$")
+    with client_of(server.url, max_retries=0) as client:
+        exchange = begin(client, "/a")
+        with lost:
+            answer_of(exchange)
 
 
 @pytest.mark.parametrize("odd", [BUSY, whole(b"not json"), whole(b"{}")[:-1], b"", interim(103) + BUSY, DENIED])

@@ -179,6 +179,19 @@ def test_answers_that_nobody_holds_take_no_room(fails: bool) -> None:  # noqa: F
     assert min(pim.in_flight_at[-2:]) >= 1
 
 
+def test_whatever_stands_in_the_way_of_a_request_is_raised_where_its_answer_is_awaited() -> None:
+    class Broken(Pim):
+        def begin(self, path: str, query: str, *, read: Read) -> None:
+            raise LookupError(path, query, read)
+
+    async def read(fetcher: Fetcher) -> None:
+        for _ in range(2):
+            with pytest.raises(LookupError):
+                await fetch(fetcher, "page")
+
+    run(Broken(), 1, read)
+
+
 # Together with the client, on connections that are used again
 
 
@@ -226,6 +239,30 @@ def test_an_answer_that_comes_slowly_holds_up_no_other(server: Server) -> None:
     server.answer = answer
     with client_of(server.url) as client:
         run(client, 2, read)
+
+
+def test_threads_take_the_answers_while_the_event_loop_waits_for_something_else(server: Server) -> None:
+    """For a target that takes nothing. The answer is longer than all buffers on its way."""
+    body, taken = b"x" * 16_000_000, threading.Event()
+
+    def answer(path: str) -> Iterator[bytes]:
+        yield whole(body if path == "/long" else own_path(path))
+        if path == "/long":
+            taken.set()
+
+    async def read(fetcher: Fetcher) -> None:
+        await fetch(fetcher, "/before")
+        answer = fetch(fetcher, "/long")
+        for _ in range(3_000):
+            fetcher.hand_over_what_is_late()
+            if taken.wait(0.01):
+                break
+        assert taken.is_set()
+        assert (await answer).size == len(body)
+
+    server.answer = answer
+    with client_of(server.url) as client:
+        run(client, 1, read)
 
 
 def test_what_is_in_flight_is_given_up_when_the_fetcher_is_closed(server: Server) -> None:

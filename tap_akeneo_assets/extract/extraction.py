@@ -101,6 +101,7 @@ class Extraction:
 
     async def _read(self) -> bool:
         fetcher = Fetcher(self._client, self._settings.max_concurrency)
+        self._tap.chunk_writer.while_waiting = fetcher.hand_over_what_is_late
         run = Run(
             client=self._client,
             fetcher=fetcher,

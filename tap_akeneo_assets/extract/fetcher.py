@@ -26,7 +26,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
-from tap_akeneo_assets.errors import Stopped
 from tap_akeneo_assets.pim.arrival import Arrival
 from tap_akeneo_assets.pim.exchange import Answer
 
@@ -111,7 +110,7 @@ class Fetcher:
         self._order = itertools.count()
         self._files: deque[_Job] = deque()
         self._in_flight = 0
-        self._watched: dict[Exchange[Any], asyncio.TimerHandle] = {}
+        self._watched: dict[Exchange[Any], tuple[asyncio.TimerHandle, _Job]] = {}
         self._one_ended = asyncio.Event()
         self._answers = 0
         self._answer_bytes = 0
@@ -160,6 +159,15 @@ class Fetcher:
             self._in_flight -= 1
         self._pool.shutdown(wait=False, cancel_futures=True)
 
+    def hand_over_what_is_late(self) -> None:
+        """Leave to threads what has been watched for long; for who keeps the event loop waiting.
+
+        A server would not wait as long until somebody takes its answers.
+        """
+        for exchange, (hand_over, job) in list(self._watched.items()):
+            if hand_over.when() <= self._loop.time():
+                self._hand_over(exchange, job)
+
     async def wait_for_threads(self, seconds: float) -> None:
         """Wait, after `close`, until nothing is in flight any more, so many seconds at most."""
         with suppress(TimeoutError):
@@ -188,23 +196,22 @@ class Fetcher:
         return not self._in_flight or (self._answers < self._max_answers and self._answer_bytes < MAX_ANSWER_BYTES)
 
     def _start(self, job: _Job) -> None:
-        try:
-            exchange = job.begin()
-        except Stopped as error:
-            self._loop.call_soon(self._end, job, error)
-            return
-        if exchange is None:
+        exchange = _outcome(job.begin)
+        if isinstance(exchange, BaseException):
+            self._loop.call_soon(self._end, job, exchange)
+        elif exchange is None:
             self._leave_to_thread(job, job.work)
-            return
-        self._loop.add_reader(exchange.fileno(), self._on_arrival, exchange, job)
-        self._watched[exchange] = self._loop.call_later(exchange.patience, self._hand_over, exchange, job)
+        else:
+            self._loop.add_reader(exchange.fileno(), self._on_arrival, exchange, job)
+            hand_over = self._loop.call_later(exchange.patience, self._hand_over, exchange, job)
+            self._watched[exchange] = hand_over, job
 
     def _on_arrival(self, exchange: Exchange[Any], job: _Job) -> None:
         """Take what has come of an answer, and read it if that is all."""
-        how_far = exchange.take()
-        if how_far is Arrival.UNKNOWN:
+        arrival = exchange.take()
+        if arrival is Arrival.UNKNOWN:
             self._hand_over(exchange, job)
-        elif how_far is Arrival.WHOLE:
+        elif arrival is Arrival.WHOLE:
             self._stop_watching(exchange)
             outcome = _outcome(exchange.answer_now)
             if outcome is None:
@@ -218,7 +225,8 @@ class Fetcher:
 
     def _stop_watching(self, exchange: Exchange[Any]) -> None:
         self._loop.remove_reader(exchange.fileno())
-        self._watched.pop(exchange).cancel()
+        hand_over, _ = self._watched.pop(exchange)
+        hand_over.cancel()
 
     def _leave_to_thread(self, job: _Job, work: Callable[[], Any]) -> None:
         self._pool.submit(self._do, job, work)

@@ -1,4 +1,4 @@
-"""How far an answer has come, told from its first bytes without reading it. Pure.
+"""An answer while it comes: whether it is whole is told without reading it. Pure.
 
 Who reads an answer waits until it ends (`wire.Response`). Here it is told beforehand whether there would be anything to
 wait for, in the two framings that nearly all servers use: a `Content-Length`, or chunks (RFC 9112, 6 and 7.1).
@@ -11,8 +11,8 @@ from enum import Enum, auto
 
 _LINE_END = b"\r\n"
 _HEAD_END = _LINE_END * 2
-# No interim answer, and no line that is folded or is no header, of which readers make different things.
-_HEAD = re.compile(rb"HTTP/1\.[01] [2-5]\d\d[^\r\n]*\r\n(?:[!-9;-~]+:[^\r\n]*\r\n)*\r\n")
+# No interim answer, none that has no body, and no line that is folded or is no header: readers differ about these.
+_HEAD = re.compile(rb"HTTP/1\.[01] (?!204|304)[2-5]\d\d[\t -~]*\r\n(?:[!-9;-~]+:[\t -~]*\r\n)*\r\n")
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,15})[ \t]*\r\n", re.IGNORECASE)
 _TRANSFER = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:[ \t]*chunked[ \t]*\r\n", re.IGNORECASE)
@@ -31,38 +31,66 @@ class Arrival(Enum):
     """Only reading it tells: an interim answer, an odd head, a framing that is rare, or none."""
 
 
-def arrival(came: bytes | bytearray) -> Arrival:
-    """How far an answer has come.
+class Incoming:
+    """An answer as far as it has come.
 
-    Args:
-        came: what has come for one request.
+    Attributes:
+        data: what has come for one request.
+        is_ended: nothing more comes on the connection.
+        error: what ended it, if it did not end well.
     """
-    if _HEAD_END not in came:
-        return Arrival.PARTIAL
-    head = _HEAD.match(came)
-    if head is None:
-        return Arrival.UNKNOWN
-    body = head.end()
-    length = _LENGTH.search(came, 0, body)
-    if length and not _TRANSFER.search(came, 0, body):
-        return Arrival.WHOLE if len(came) - body >= int(length[1]) else Arrival.PARTIAL
-    if _CHUNKED.search(came, 0, body) and not length:
-        return _chunks(came, body)
-    return Arrival.UNKNOWN
 
+    def __init__(self) -> None:
+        self.data = bytearray()
+        self.is_ended = False
+        self.error: OSError | None = None
+        self._arrival = Arrival.PARTIAL
+        self._end: int | None = None
+        self._next_chunk: int | None = None
 
-def _chunks(came: bytes | bytearray, start: int) -> Arrival:
-    while (end := came.find(_LINE_END, start, start + _MAX_SIZE_LINE)) >= 0:
-        try:
-            size = int(came[start:end].partition(b";")[0], 16)
-        except ValueError:
-            return Arrival.UNKNOWN
-        if size < 0:
-            return Arrival.UNKNOWN
-        start = end + len(_LINE_END) + size + len(_LINE_END)
-        if size == 0:
-            rest = came[end + len(_LINE_END) : start]
-            if rest == _LINE_END:
-                return Arrival.WHOLE
-            return Arrival.PARTIAL if _LINE_END.startswith(rest) else Arrival.UNKNOWN  # there are trailers
-    return Arrival.PARTIAL if len(came) - start < _MAX_SIZE_LINE else Arrival.UNKNOWN
+    @property
+    def arrival(self) -> Arrival:
+        """How far it has come; what was looked at is not looked at again."""
+        if self._arrival is Arrival.PARTIAL:
+            self._arrival = self._look()
+        if self.is_ended and self._arrival is Arrival.PARTIAL:
+            self._arrival = Arrival.UNKNOWN
+        return self._arrival
+
+    def _look(self) -> Arrival:
+        if self._end is None and self._next_chunk is None:
+            if _HEAD_END not in self.data:
+                return Arrival.PARTIAL
+            self._look_at_head()
+        if self._end is not None:
+            return Arrival.WHOLE if len(self.data) >= self._end else Arrival.PARTIAL
+        return Arrival.UNKNOWN if self._next_chunk is None else self._look_at_chunks(self._next_chunk)
+
+    def _look_at_head(self) -> None:
+        """Find where the body ends, or where its first chunk begins; neither if only reading it tells."""
+        head = _HEAD.match(self.data)
+        if head is None:
+            return
+        body = head.end()
+        length = _LENGTH.search(self.data, 0, body)
+        if length and not _TRANSFER.search(self.data, 0, body):
+            self._end = body + int(length[1])
+        elif _CHUNKED.search(self.data, 0, body) and not length:
+            self._next_chunk = body
+
+    def _look_at_chunks(self, start: int) -> Arrival:
+        while (end := self.data.find(_LINE_END, start, start + _MAX_SIZE_LINE)) >= 0:
+            try:
+                size = int(self.data[start:end].partition(b";")[0], 16)
+            except ValueError:
+                return Arrival.UNKNOWN
+            if size <= 0:
+                return self._look_at_end(end + len(_LINE_END)) if size == 0 else Arrival.UNKNOWN
+            self._next_chunk = start = end + len(_LINE_END) + size + len(_LINE_END)
+        return Arrival.PARTIAL if len(self.data) - start < _MAX_SIZE_LINE else Arrival.UNKNOWN
+
+    def _look_at_end(self, start: int) -> Arrival:
+        rest = self.data[start : start + len(_LINE_END)]
+        if rest == _LINE_END:
+            return Arrival.WHOLE
+        return Arrival.PARTIAL if _LINE_END.startswith(rest) else Arrival.UNKNOWN  # there are trailers

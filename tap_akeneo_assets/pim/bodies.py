@@ -31,7 +31,7 @@ class TooLarge(ValueError):
 
 
 class Bodies:
-    """Reads bodies from any number of threads; together they hold some 700 MB at most.
+    """Reads bodies from any number of threads; together they hold some 950 MB at most.
 
     Args:
         check: called while waiting and after each chunk; raises `Stopped` when the run is ending.
@@ -42,8 +42,12 @@ class Bodies:
         self._large = threading.Semaphore(MAX_LARGE_BODIES)
 
     @contextmanager
-    def read(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    def read(self, chunks: Iterable[bytes], *, may_wait: bool = True) -> Iterator[bytes]:
         """The whole body, for the block. A body of more than 16 MB waits while two such are held by others.
+
+        Args:
+            chunks: of the body.
+            may_wait: False on the thread of the event loop, which reads one body at a time, and waits for nobody.
 
         Raises:
             TooLarge: it is longer than 256 MB.
@@ -56,7 +60,7 @@ class Bodies:
                 size = buffer.tell() + len(chunk)
                 if size > MAX_BODY_BYTES:
                     raise TooLarge
-                if size > LARGE_BODY_BYTES and not is_large:
+                if size > LARGE_BODY_BYTES and may_wait and not is_large:
                     self._wait_for_room()
                     is_large = True
                 if buffer.tell():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import logging
 import os
@@ -15,7 +14,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
-import urllib3
 from requests.utils import get_environ_proxies
 
 from tap_akeneo_assets.errors import (
@@ -28,9 +26,10 @@ from tap_akeneo_assets.errors import (
     RequestFailed,
     WrongAnswer,
 )
+from tap_akeneo_assets.pim.arrival import Incoming
 from tap_akeneo_assets.pim.auth import Credentials, Grant, Tokens, token_refused
 from tap_akeneo_assets.pim.bodies import Bodies, TooLarge, first_part
-from tap_akeneo_assets.pim.connections import BEARER, Connections, Request, Route
+from tap_akeneo_assets.pim.connections import BEARER, WIRE_ERRORS, Connections, Request, Route
 from tap_akeneo_assets.pim.exchange import Answer, Exchange, Outcome
 from tap_akeneo_assets.pim.failures import judge_failure
 from tap_akeneo_assets.pim.rate_limit import Clock, RateLimiter
@@ -66,8 +65,6 @@ LOST_IN_A_ROW = 4
 # How long an answer may come without a thread that waits for it; long to most PIMs, short against the timeout.
 PATIENCE_SECONDS = 1.0
 
-WIRE_ERRORS = (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException)
-
 JSON_HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
 MEDIA_HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity"}
 
@@ -86,12 +83,14 @@ class Reply(NamedTuple):
         request: the request, as it was sent.
         began: when it was sent, by the client's clock.
         response: its answer.
+        may_wait: whether to wait for others that read large bodies.
     """
 
     request_info: RequestInfo
     request: Request
     began: float
     response: Response
+    may_wait: bool
 
 
 # Makes an answer of a reply of good status.
@@ -239,13 +238,14 @@ class Client:
             loan.give_back()
             return None
         question = self._question(path, query, read)
-        try:
-            sent = self._send(question, self._request_with(token, question), loan)
-        except WIRE_ERRORS:  # the server has just ended it
-            return None
-        return Exchange(
-            loan, partial(self._complete, question, sent), partial(self._until_answered, question), self._patience
-        )
+        request = self._request_with(token, question)
+        sent = Sent(request, self._note_sending(question), loan)
+        loan.connection.send_now(request)
+
+        def complete(incoming: Incoming, may_wait: bool) -> Outcome[T]:  # noqa: FBT001  # named in `Exchange`
+            return self._judged(question, request, partial(self._receive, question, sent, incoming, may_wait=may_wait))
+
+        return Exchange(loan, complete, partial(self._until_answered, question), self._patience)
 
     def download(self, path: str, save: Callable[[Mapping[str, str], Iterator[bytes]], T]) -> T:
         """Ask for a file until there is a good answer or no hope of one. Nothing of it is kept in memory.
@@ -419,47 +419,45 @@ class Client:
         """Send once, when it is one's turn; only then is the request prepared, so that its token is fresh."""
         self._rate_limiter.enter()
         request = prepare()
-        try:
-            sent = self._send(question, request)
-        except WIRE_ERRORS as error:
-            question.refused.clear()
-            return judge_failure(question.request_info, error, answered=self._answered)
-        return self._complete(question, sent)
+        began = self._note_sending(question)
 
-    def _send(self, question: Question[T], request: Request, loan: Loan | None = None) -> Sent:
+        def exchange() -> Outcome[T]:
+            loan = self._connections.lend()
+            loan.send(request)
+            return self._receive(question, Sent(request, began, loan), Incoming(), may_wait=True)
+
+        return self._judged(question, request, exchange)
+
+    def _note_sending(self, question: Question[T]) -> float:
         self._warn_if_unencrypted()
         self.progress.sent(question.request_info.api_path)
-        began = self._clock.monotonic()
-        loan = loan or self._connections.lend()
-        try:
-            loan.connection.send(request)
-        except BaseException:
-            loan.give_back()
-            raise
-        return Sent(request, began, loan)
+        return self._clock.monotonic()
 
-    def _complete(self, question: Question[T], sent: Sent, came: bytes | bytearray = b"") -> Outcome[T]:
-        """What comes of a request that was sent; `came` has been taken of its answer."""
-        outcome: Outcome[T]
+    def _judged(self, question: Question[T], request: Request, exchange: Callable[[], Outcome[T]]) -> Outcome[T]:
+        """The outcome of a try, whatever went wrong over the wire."""
         try:
-            with sent.loan as connection, connection.answer(came) as response:
-                self._answered = True
-                outcome = self._receive(Reply(question.request_info, sent.request, sent.began, response), question)
-                if isinstance(outcome, Answer):
-                    self.progress.answered(question.request_info.api_path, outcome.size)
-                # Whatever else was wrong with an answer, another connection costs little.
-                sent.loan.reusable = isinstance(outcome, Answer | Denied | AkeneoError) and response.is_read
+            outcome = exchange()
         except WIRE_ERRORS as error:
             outcome = judge_failure(question.request_info, error, answered=self._answered)
         if isinstance(outcome, Denied):
-            question.refused.append(sent.request.credentials)
+            question.refused.append(request.credentials)
         else:
             question.refused.clear()
         return outcome
 
-    def _receive(self, reply: Reply, question: Question[T]) -> Outcome[T]:
-        if is_good(reply.response.status):
-            return question.consume(reply)
+    def _receive(self, question: Question[T], sent: Sent, incoming: Incoming, *, may_wait: bool) -> Outcome[T]:
+        """Read the answer to a request that was sent; some of it may have been taken."""
+        with sent.loan as connection, connection.answer(incoming) as response:
+            self._answered = True
+            reply = Reply(question.request_info, sent.request, sent.began, response, may_wait)
+            outcome = question.consume(reply) if is_good(response.status) else self._refusal(reply)
+            if isinstance(outcome, Answer):
+                self.progress.answered(question.request_info.api_path, outcome.size)
+            # Whatever else was wrong with an answer, another connection costs little.
+            sent.loan.reusable = isinstance(outcome, Answer | Denied | AkeneoError) and response.is_read
+            return outcome
+
+    def _refusal(self, reply: Reply) -> Retry | AkeneoError:
         verdict = self._judge(reply, first_part(reply.response.chunks()))
         assert verdict is not None  # noqa: S101  # only a good status can have none
         return verdict
@@ -470,7 +468,7 @@ class Client:
         def consume(reply: Reply) -> Outcome[T]:
             response = reply.response
             try:
-                with self._bodies.read(response.chunks()) as body:
+                with self._bodies.read(response.chunks(), may_wait=reply.may_wait) as body:
                     elapsed = self._clock.monotonic() - reply.began
                     if verdict := self._judge(reply, body):
                         return verdict

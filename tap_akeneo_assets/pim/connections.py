@@ -12,6 +12,7 @@ from __future__ import annotations
 import http.client
 import ssl
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -21,6 +22,7 @@ import urllib3
 import urllib3.connection
 from requests.adapters import HTTPAdapter
 
+from tap_akeneo_assets.pim.arrival import Incoming
 from tap_akeneo_assets.pim.rate_limit import TICK_SECONDS
 from tap_akeneo_assets.pim.wire import BUFFER_BYTES, Response
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 
 BEARER = "Bearer "
+
+WIRE_ERRORS = (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +130,7 @@ class Loan:
     """A connection that is lent, for a block or until it is given back. An error in the block closes it.
 
     Attributes:
-        connection: sends a request.
+        connection: sends requests, and reads their answers.
         take_back: takes the connection, and whether it may be used again.
         reusable: the answer was read to its end, and is the one that was due.
     """
@@ -141,6 +145,18 @@ class Loan:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.reusable = self.reusable and kind is None
         self.give_back()
+
+    def send(self, request: Request) -> None:
+        """Send a request; connect before if need be, and give the connection back if it fails.
+
+        Raises:
+            OSError, urllib3.exceptions.HTTPError, http.client.HTTPException: as `Connection.send` does.
+        """
+        try:
+            self.connection.send(request)
+        except BaseException:
+            self.give_back()
+            raise
 
     def give_back(self) -> None:
         """Give it back: to be closed, unless it is reusable."""
@@ -176,6 +192,8 @@ class Connection:
         # Where only answers are waited for: a request fits into the buffer that the system keeps for sending.
         self._tick = min(TICK_SECONDS, route.timeout)
         self._stop, self._timeout = stop, route.timeout
+        self._has_ended = False
+        self._expect_after(Incoming())
         self._tunnelled_by = pool.proxy if route.api_url.startswith("https:") else None
         # A proxy for plain HTTP has to be told the whole address, and who asks.
         self._target_start = adapter.request_url(root, proxies).removesuffix("/")
@@ -184,80 +202,88 @@ class Connection:
     @property
     def is_open(self) -> bool:
         """Whether it is connected, and nothing has come that nobody asked for."""
-        return self._connection.is_connected
+        return self._connection.is_connected and not self._has_ended
 
     def fileno(self) -> int:
         """The file descriptor of its socket."""
         return self._connection.sock.fileno()
 
     def send(self, request: Request) -> None:
-        """Send a request.
+        """Send a request; connect before if need be.
 
         Raises:
             OSError, urllib3.exceptions.HTTPError, http.client.HTTPException: it cannot be sent, see `judge_failure`.
         """
-        connection, send = self._connection, http.client.HTTPConnection.request
-        headers = {**request.headers, **self._headers}
+        connection = self._connection
         try:
-            if not connection.is_connected:
+            if not self.is_open:
                 self._connect()
-            send(connection, request.method, self._target_start + request.target, request.body, headers)
-        except (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException) as error:
+            self._send(request)
+        except WIRE_ERRORS as error:
             if connection.proxy and not connection.has_connected_to_proxy:
                 raise urllib3.exceptions.ProxyError("proxy", error) from error
             raise
 
-    def take(self, came: bytearray, limit: int) -> bool:
+    def send_now(self, request: Request) -> None:
+        """Send a request on a connection that was open a moment ago; whoever reads the answer learns if it is not."""
+        with suppress(*WIRE_ERRORS):
+            self._send(request)
+
+    def take(self, incoming: Incoming, limit: int) -> None:
         """Take what has come, without waiting.
 
         Args:
-            came: gets it.
-            limit: how much is enough.
-
-        Returns:
-            Whether the server may send more.
-
-        Raises:
-            OSError: the connection is broken.
+            incoming: gets it.
+            limit: how many bytes are enough.
         """
         sock = self._connection.sock
         sock.settimeout(0)
         try:
-            while len(came) < limit:
+            while len(incoming.data) < limit:
                 part = sock.recv(BUFFER_BYTES)
+                incoming.data += part
                 if not part:
-                    return False
-                came += part
+                    incoming.is_ended = self._has_ended = True
+                    break
         except (BlockingIOError, ssl.SSLWantReadError):
             pass
+        except OSError as error:
+            incoming.is_ended, incoming.error, self._has_ended = True, error, True
         finally:
             sock.settimeout(self._tick)
-        return True
 
-    def answer(self, came: bytes | bytearray = b"") -> Response:
+    def answer(self, incoming: Incoming) -> Response:
         """The answer to the request that was sent; its body is still to be read.
 
         Args:
-            came: what has been taken of it.
+            incoming: what has been taken of it.
 
         Raises:
             OSError, http.client.HTTPException: there is none, see `judge_failure`.
             Stopped: the run is ending.
         """
-        self._expect_after(came)
-        return cast("Response", http.client.HTTPConnection.getresponse(self._connection))
+        self._expect_after(incoming)
+        try:
+            return cast("Response", http.client.HTTPConnection.getresponse(self._connection))
+        finally:
+            self._expect_after(Incoming())  # that of a proxy, perhaps; an idle connection holds no answer
 
     def _connect(self) -> None:
         connection, pool = self._connection, self._pool
         connection.close()
         if self._tunnelled_by:
             connection.set_tunnel(pool.host, pool.port, pool.proxy_headers, self._tunnelled_by.scheme or "http")
-        self._expect_after(b"")  # a proxy may answer
         connection.connect()
+        self._has_ended = False
         connection.sock.settimeout(self._tick)
 
-    def _expect_after(self, came: bytes | bytearray) -> None:
-        self._connection.response_class = partial(Response, self._stop, self._timeout, came)  # type: ignore[assignment]  # called like the class
+    def _send(self, request: Request) -> None:
+        headers = {**request.headers, **self._headers}
+        target = self._target_start + request.target
+        http.client.HTTPConnection.request(self._connection, request.method, target, request.body, headers)
+
+    def _expect_after(self, incoming: Incoming) -> None:
+        self._connection.response_class = partial(Response, self._stop, self._timeout, incoming)  # type: ignore[assignment]  # called like the class
 
     def close(self) -> None:
         """Close it; it would be made again."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeAlias, TypeVar
 
 from tap_akeneo_assets.errors import AkeneoError
-from tap_akeneo_assets.pim.arrival import Arrival, arrival
+from tap_akeneo_assets.pim.arrival import Arrival, Incoming
 from tap_akeneo_assets.pim.responses import Retry
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ class Exchange(Generic[T]):
 
     Args:
         loan: the connection.
-        complete: makes an outcome of the answer; gets what has come, and reads the rest.
+        complete: makes an outcome of the answer; gets what has come, and whether it may wait for the rest, or for
+            others.
         go_on: asks again, if need be, until there is a good answer; gets the outcome of this try.
         patience: seconds after which a thread should wait for the answer.
 
@@ -64,7 +65,7 @@ class Exchange(Generic[T]):
     def __init__(
         self,
         loan: Loan,
-        complete: Callable[[bytearray], Outcome[T]],
+        complete: Callable[[Incoming, bool], Outcome[T]],
         go_on: Callable[[Outcome[T]], Answer[T]],
         patience: float,
     ) -> None:
@@ -72,7 +73,7 @@ class Exchange(Generic[T]):
         self._loan = loan
         self._complete = complete
         self._go_on = go_on
-        self._came = bytearray()
+        self._incoming = Incoming()
         self._outcome: Outcome[T] | None = None
 
     def fileno(self) -> int:
@@ -81,13 +82,10 @@ class Exchange(Generic[T]):
 
     def take(self) -> Arrival:
         """Take what has come, without waiting; how far the answer is."""
-        try:
-            is_open = self._loan.connection.take(self._came, MAX_BYTES_TAKEN)
-        except OSError:  # whoever reads the answer learns the same
-            is_open = False
-        how_far = arrival(self._came)
-        is_all = not is_open or len(self._came) >= MAX_BYTES_TAKEN
-        return Arrival.UNKNOWN if is_all and how_far is Arrival.PARTIAL else how_far
+        self._loan.connection.take(self._incoming, MAX_BYTES_TAKEN)
+        arrival = self._incoming.arrival
+        is_long = len(self._incoming.data) >= MAX_BYTES_TAKEN
+        return Arrival.UNKNOWN if is_long and arrival is Arrival.PARTIAL else arrival
 
     def answer_now(self) -> Answer[T] | None:
         """The answer that has come whole; None if more is to be done: `answer` does it.
@@ -95,7 +93,7 @@ class Exchange(Generic[T]):
         Raises:
             AkeneoError: what the reading of the body raises.
         """
-        self._outcome = self._complete(self._came)
+        self._outcome = self._complete(self._incoming, False)  # noqa: FBT003  # see above
         return self._go_on(self._outcome) if isinstance(self._outcome, Answer) else None
 
     def answer(self) -> Answer[T]:
@@ -104,7 +102,7 @@ class Exchange(Generic[T]):
         Raises:
             AkeneoError: as `Client.get` does.
         """
-        return self._go_on(self._complete(self._came) if self._outcome is None else self._outcome)
+        return self._go_on(self._outcome or self._complete(self._incoming, True))  # noqa: FBT003  # see above
 
     def abandon(self) -> None:
         """Close the connection; nobody wants the answer any more."""

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from _typeshed import WriteableBuffer
 
+    from tap_akeneo_assets.pim.arrival import Incoming
+
 
 # What an answer has to bring within each timeout. The slowest line that deserves the name, a modem of 9,600 baud,
 # brings it in a second.
@@ -45,7 +47,7 @@ class Response(http.client.HTTPResponse):
     Args:
         stop: set when the run is to end; whoever reads then raises `Stopped`.
         timeout: seconds, for each kilobyte.
-        came: what has been taken from the socket already.
+        incoming: what has been taken from the socket already.
         sock: the socket, and what else `http.client` gives to an answer.
 
     Attributes:
@@ -56,14 +58,14 @@ class Response(http.client.HTTPResponse):
         self,
         stop: threading.Event,
         timeout: float,
-        came: bytes | bytearray,
+        incoming: Incoming,
         sock: socket.socket,
         *args: Any,  # noqa: ANN401  # as in the base class
         **kwargs: Any,  # noqa: ANN401  # as in the base class
     ) -> None:
         super().__init__(sock, *args, **kwargs)
         self.is_read = False
-        self._reader = _SocketReader(stop, timeout, came, sock, self.fp)
+        self._reader = _SocketReader(stop, timeout, incoming, sock, self.fp)
         self._file = self.fp = _AnswerFile(self._reader, BUFFER_BYTES)
 
     def begin(self) -> None:
@@ -150,14 +152,14 @@ class _AnswerFile(io.BufferedReader):
 
 
 class _SocketReader(io.RawIOBase):
-    """Reads what has come, and then from the socket, as long as enough comes and the run goes on.
+    """Reads what has been taken, and then from the socket, as long as enough comes and the run goes on.
 
     Time between the reads does not count.
 
     Args:
         stop: set when the run is to end; noticed after each wait, so after as long as the socket's own timeout.
         timeout: seconds, for each kilobyte.
-        came: what has been taken from the socket already.
+        incoming: what has been taken from the socket already.
         sock: the socket.
         holder: a file on the socket, which keeps it open even if its connection is closed before the body is read.
     """
@@ -166,12 +168,12 @@ class _SocketReader(io.RawIOBase):
         self,
         stop: threading.Event,
         timeout: float,
-        came: bytes | bytearray,
+        incoming: Incoming,
         sock: socket.socket,
         holder: io.BufferedIOBase,
     ) -> None:
         super().__init__()
-        self._came = io.BytesIO(came)
+        self._taken, self._error = memoryview(incoming.data), incoming.error
         self._stop, self._timeout, self._sock, self._holder = stop, timeout, sock, holder
         self._reading = True
         self.restart_window()
@@ -187,11 +189,17 @@ class _SocketReader(io.RawIOBase):
         """Read what has come.
 
         Raises:
+            OSError: the connection is broken.
             TimeoutError: less than 1 kB came within the timeout.
             Stopped: the run is ending.
         """
-        if self._reading and (taken := self._came.readinto(buffer)):
-            return taken
+        if self._reading and self._taken:
+            view = memoryview(buffer)
+            length = min(len(view), len(self._taken))
+            view[:length], self._taken = self._taken[:length], self._taken[length:]
+            return length
+        if self._reading and self._error:
+            raise self._error
         while self._reading:
             began = time.monotonic()
             try:
@@ -215,7 +223,7 @@ class _SocketReader(io.RawIOBase):
     def stop_reading(self) -> bool:
         """End the reading; whether more has come, or been decrypted, than was read."""
         self._reading = False
-        return bool(self._came.read(1)) or (isinstance(self._sock, ssl.SSLSocket) and self._sock.pending() > 0)
+        return bool(self._taken) or (isinstance(self._sock, ssl.SSLSocket) and self._sock.pending() > 0)
 
     def hang_up(self) -> None:
         """End the connection, whoever still holds it."""

@@ -29,6 +29,10 @@ def no_time_limit() -> None:
     """Let writing wait for the reader as long as it takes."""
 
 
+def nothing() -> None:
+    """Do nothing while writing waits for the reader."""
+
+
 class ChunkWriter(MsgSpecWriter):
     """Writes messages to stdout: records in chunks, anything else at once with the records before it.
 
@@ -42,6 +46,7 @@ class ChunkWriter(MsgSpecWriter):
 
     Attributes:
         check_time: called while it waits for the reader; raises `Stopped` when there is no time left.
+        while_waiting: called then too, for what else has to go on meanwhile.
         bytes_written: so far.
     """
 
@@ -49,6 +54,7 @@ class ChunkWriter(MsgSpecWriter):
         super().__init__()
         self._open_pipe = open_pipe
         self.check_time: Callable[[], None] = no_time_limit
+        self.while_waiting: Callable[[], None] = nothing
         self.bytes_written = 0
         self._chunk: list[bytes] = []
         self._chunk_bytes = 0
@@ -134,7 +140,7 @@ class ChunkWriter(MsgSpecWriter):
         try:
             while start < len(lines):
                 end = _end_of_piece(lines, start, pipe.piece_bytes)
-                pipe.wait_for_room(end - start, spare, self.check_time)
+                pipe.wait_for_room(end - start, spare, self._on_wait)
                 pipe.write(view[start:end])
                 self._ends_with_state = False
                 self.bytes_written += end - start
@@ -142,6 +148,10 @@ class ChunkWriter(MsgSpecWriter):
             sys.stdout.flush()
         except OSError as error:
             raise output_lost(error) from None
+
+    def _on_wait(self) -> None:
+        self.check_time()
+        self.while_waiting()
 
     def fall_back_to(self, state: Mapping[str, Any]) -> int:
         """Take note of the state that holds before any STATE has been written; gives its size in bytes."""
