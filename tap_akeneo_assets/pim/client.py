@@ -9,31 +9,26 @@ import random
 import re
 import threading
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from requests.utils import get_environ_proxies
 
 from tap_akeneo_assets.errors import (
     AkeneoError,
-    DamagedPage,
     Fatal,
     Forbidden,
-    NotJson,
-    NotTheFile,
     RequestFailed,
-    WrongAnswer,
 )
 from tap_akeneo_assets.pim.arrival import Incoming
 from tap_akeneo_assets.pim.auth import Credentials, Grant, Tokens, token_refused
-from tap_akeneo_assets.pim.bodies import Bodies, TooLarge, first_part
 from tap_akeneo_assets.pim.connections import BEARER, WIRE_ERRORS, Connections, Request, Route
 from tap_akeneo_assets.pim.exchange import Answer, Exchange, Outcome
 from tap_akeneo_assets.pim.failures import judge_failure
 from tap_akeneo_assets.pim.rate_limit import Clock, RateLimiter
 from tap_akeneo_assets.pim.redaction import Redactor
+from tap_akeneo_assets.pim.replies import Replies, Reply
 from tap_akeneo_assets.pim.responses import (
     REST_ROOT,
     TOKEN_PATH,
@@ -41,24 +36,21 @@ from tap_akeneo_assets.pim.responses import (
     RequestInfo,
     Retry,
     is_good,
-    judge_answer,
 )
 from tap_akeneo_assets.pim.urls import base_url, is_loopback, other_host, path_and_query, values_in
-from tap_akeneo_assets.pim.waits import back_off, http_date
+from tap_akeneo_assets.pim.waits import back_off
 from tap_akeneo_assets.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from tap_akeneo_assets.pim.connections import Loan
-    from tap_akeneo_assets.pim.wire import Response
+    from tap_akeneo_assets.pim.replies import Consume
 
 
 # A token may be refused because it ended meanwhile, and its successor too on a PIM of several nodes; a third refusal in
 # a row has another reason.
 MAX_DENIALS = 3
-# A shorter text may stand in a page by chance; the PIM's tokens have 86 characters.
-MIN_ECHO_CHARACTERS = 16
 # Each of these has taken a minute or more: if nothing at all is answered by then, the rest of the run is in vain.
 LOST_IN_A_ROW = 4
 
@@ -73,28 +65,6 @@ _PRINTABLE = re.compile(r"[\x20-\x7e]*")
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
-
-
-class Reply(NamedTuple):
-    """What came for a request, its body still to be read.
-
-    Attributes:
-        request_info: the request, as messages name it.
-        request: the request, as it was sent.
-        began: when it was sent, by the client's clock.
-        response: its answer.
-        may_wait: whether to wait for others that read large bodies.
-    """
-
-    request_info: RequestInfo
-    request: Request
-    began: float
-    response: Response
-    may_wait: bool
-
-
-# Makes an answer of a reply of good status.
-Consume: TypeAlias = "Callable[[Reply], Outcome[T]]"
 
 
 @dataclass(slots=True)
@@ -183,7 +153,7 @@ class Client:
         self.progress = Progress(self._clock.monotonic)
         self._rate_limiter = RateLimiter(self._clock, max_requests_per_second)
         self._tokens = Tokens(credentials, self._ask_for_token, self._clock.monotonic)
-        self._bodies = Bodies(self._check_stop)
+        self._replies = Replies(self._clock, self.redactor.clean)
         proxies: dict[str, str] = get_environ_proxies(self.api_url, no_proxy=None)
         self.redactor.add(*(password for url in proxies.values() if (password := urlsplit(url).password)))
         verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
@@ -263,7 +233,7 @@ class Client:
             Fatal: all others are too.
             Stopped: the run is ending.
         """
-        return self._until_answered(Question(self._request_info(path), "", self._saving(save))).data
+        return self._until_answered(Question(self._request_info(path), "", self._replies.in_pieces(save))).data
 
     @property
     def answered(self) -> bool:
@@ -314,7 +284,7 @@ class Client:
         return RequestInfo("GET", self.api_url, REST_ROOT + path)
 
     def _question(self, path: str, query: str, read: Callable[[bytes], T]) -> Question[T]:
-        return Question(self._request_info(path), query, self._reading(read))
+        return Question(self._request_info(path), query, self._replies.whole(read))
 
     def _until_answered(self, question: Question[T], first: Outcome[T] | None = None) -> Answer[T]:
         """Ask until there is an answer; `first` is the outcome of a first try that has been made."""
@@ -343,7 +313,7 @@ class Client:
         return answer
 
     def _ask_for_token(self, authorization: str, grant_request: Mapping[str, str]) -> Grant:
-        question = Question(RequestInfo("POST", self.api_url, TOKEN_PATH), "", self._reading(Grant.parse))
+        question = Question(RequestInfo("POST", self.api_url, TOKEN_PATH), "", self._replies.whole(Grant.parse))
         headers = {"Authorization": authorization, "Content-Type": "application/json", **JSON_HEADERS}
         body = json.dumps(grant_request).encode()
 
@@ -450,64 +420,12 @@ class Client:
         with sent.loan as connection, connection.answer(incoming) as response:
             self._answered = True
             reply = Reply(question.request_info, sent.request, sent.began, response, may_wait)
-            outcome = question.consume(reply) if is_good(response.status) else self._refusal(reply)
+            outcome = question.consume(reply) if is_good(response.status) else self._replies.refusal(reply)
             if isinstance(outcome, Answer):
                 self.progress.answered(question.request_info.api_path, outcome.size)
             # Whatever else was wrong with an answer, another connection costs little.
             sent.loan.reusable = isinstance(outcome, Answer | Denied | AkeneoError) and response.is_read
             return outcome
-
-    def _refusal(self, reply: Reply) -> Retry | AkeneoError:
-        verdict = self._judge(reply, first_part(reply.response.chunks()))
-        assert verdict is not None  # noqa: S101  # only a good status can have none
-        return verdict
-
-    def _reading(self, read: Callable[[bytes], T]) -> Consume[T]:
-        """Read a whole body."""
-
-        def consume(reply: Reply) -> Outcome[T]:
-            response = reply.response
-            try:
-                with self._bodies.read(response.chunks(), may_wait=reply.may_wait) as body:
-                    elapsed = self._clock.monotonic() - reply.began
-                    if verdict := self._judge(reply, body):
-                        return verdict
-                    return _answer(read(_without_token(reply.request, body)), len(body), response, elapsed)
-            except TooLarge:
-                return DamagedPage(f"{reply.request_info}: the answer is larger than 256 MB.", status=response.status)
-            except NotJson as error:
-                return Retry(f"200 with a body that is not JSON ({error})")
-            except WrongAnswer as error:
-                return Retry(f"an answer to another request ({error})")
-
-        return consume
-
-    def _saving(self, save: Callable[[Mapping[str, str], Iterator[bytes]], T]) -> Consume[T]:
-        """Hand a body on in pieces, as they come."""
-
-        def consume(reply: Reply) -> Outcome[T]:
-            response, size = reply.response, 0
-
-            def chunks() -> Iterator[bytes]:
-                nonlocal size
-                for chunk in response.chunks():
-                    self._check_stop()
-                    size += len(chunk)
-                    yield chunk
-
-            try:
-                data = save(response.fields, chunks())
-            except NotTheFile as error:
-                return Retry(str(error))
-            return _answer(data, size, response, self._clock.monotonic() - reply.began)
-
-        return consume
-
-    def _judge(self, reply: Reply, body: bytes) -> Retry | AkeneoError | None:
-        response, now = reply.response, datetime.now(UTC)
-        return judge_answer(
-            reply.request_info, response.status, response.fields, body, now=now, clean=self.redactor.clean
-        )
 
     def _check_stop(self) -> None:
         self._clock.wait(0)
@@ -531,13 +449,3 @@ class Client:
                 return
             self._warned.add(line)
         logger.warning("%s", line)
-
-
-def _answer(data: T, size: int, response: Response, elapsed: float) -> Answer[T]:
-    return Answer(data, size, http_date(response.headers.get("Date", "")), elapsed)
-
-
-def _without_token(request: Request, body: bytes) -> bytes:
-    """A body that does not repeat the request's token, so that neither a record nor a link in the state hands it on."""
-    echo = request.credentials.encode()
-    return body if len(echo) < MIN_ECHO_CHARACTERS or echo not in body else body.replace(echo, b"***")
