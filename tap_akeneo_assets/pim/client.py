@@ -211,11 +211,8 @@ class Client:
         request = self._request_with(token, question)
         sent = Sent(request, self._note_sending(question), loan)
         loan.connection.send_now(request)
-
-        def complete(incoming: Incoming, may_wait: bool) -> Outcome[T]:  # noqa: FBT001  # named in `Exchange`
-            return self._judged(question, request, partial(self._receive, question, sent, incoming, may_wait=may_wait))
-
-        return Exchange(loan, complete, partial(self._until_answered, question), self._patience)
+        complete, go_on = partial(self._complete, question, sent), partial(self._until_answered, question)
+        return Exchange(loan, complete, go_on, self._patience)
 
     def download(self, path: str, save: Callable[[Mapping[str, str], Iterator[bytes]], T]) -> T:
         """Ask for a file until there is a good answer or no hope of one. Nothing of it is kept in memory.
@@ -414,6 +411,9 @@ class Client:
         else:
             question.refused.clear()
         return outcome
+
+    def _complete(self, question: Question[T], sent: Sent, incoming: Incoming, *, may_wait: bool) -> Outcome[T]:
+        return self._judged(question, sent.request, lambda: self._receive(question, sent, incoming, may_wait=may_wait))
 
     def _receive(self, question: Question[T], sent: Sent, incoming: Incoming, *, may_wait: bool) -> Outcome[T]:
         """Read the answer to a request that was sent; some of it may have been taken."""

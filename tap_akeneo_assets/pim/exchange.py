@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from tap_akeneo_assets.errors import AkeneoError
 from tap_akeneo_assets.pim.arrival import Arrival, Incoming
@@ -45,6 +45,13 @@ class Answer(NamedTuple, Generic[T]):
 Outcome: TypeAlias = Answer[T] | Retry | AkeneoError
 
 
+class Complete(Protocol[T]):
+    """What makes an outcome of an answer."""
+
+    def __call__(self, incoming: Incoming, *, may_wait: bool) -> Outcome[T]:
+        """Read what has been taken, and then the rest; wait for others that read large bodies only if it may."""
+
+
 class Exchange(Generic[T]):
     """A request that has been sent, and what has come of its answer so far.
 
@@ -53,8 +60,7 @@ class Exchange(Generic[T]):
 
     Args:
         loan: the connection.
-        complete: makes an outcome of the answer; gets what has come, and whether it may wait for the rest, or for
-            others.
+        complete: makes an outcome of the answer.
         go_on: asks again, if need be, until there is a good answer; gets the outcome of this try.
         patience: seconds after which a thread should wait for the answer.
 
@@ -65,7 +71,7 @@ class Exchange(Generic[T]):
     def __init__(
         self,
         loan: Loan,
-        complete: Callable[[Incoming, bool], Outcome[T]],
+        complete: Complete[T],
         go_on: Callable[[Outcome[T]], Answer[T]],
         patience: float,
     ) -> None:
@@ -93,7 +99,7 @@ class Exchange(Generic[T]):
         Raises:
             AkeneoError: what the reading of the body raises.
         """
-        self._outcome = self._complete(self._incoming, False)  # noqa: FBT003  # see above
+        self._outcome = self._complete(self._incoming, may_wait=False)
         return self._go_on(self._outcome) if isinstance(self._outcome, Answer) else None
 
     def answer(self) -> Answer[T]:
@@ -102,7 +108,7 @@ class Exchange(Generic[T]):
         Raises:
             AkeneoError: as `Client.get` does.
         """
-        return self._go_on(self._outcome or self._complete(self._incoming, True))  # noqa: FBT003  # see above
+        return self._go_on(self._outcome or self._complete(self._incoming, may_wait=True))
 
     def abandon(self) -> None:
         """Close the connection; nobody wants the answer any more."""
