@@ -8,12 +8,10 @@ machine.
 from __future__ import annotations
 
 import json
-import os
 import re
 import statistics
 import subprocess
 import sys
-import time
 from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -52,18 +50,14 @@ class Figures:
         """Run a command to its end."""
         errors = output.with_suffix(".err")
         with output.open("wb") as out, errors.open("wb") as err:
-            began = time.monotonic()
-            process = subprocess.Popen(command, stdout=out, stderr=err)  # noqa: S603
-            _, status, usage = os.wait4(process.pid, 0)
-            wall = time.monotonic() - began
-            process.returncode = os.waitstatus_to_exitcode(status)
-        log = errors.read_text()
-        assert process.returncode == 0, log[-2000:]
+            subprocess.run([sys.executable, "-m", "tests.benchmarks.measure", *command], stdout=out, stderr=err)  # noqa: S603, PLW1510
+        log, _, last_line = errors.read_text().rstrip().rpartition("\n")
+        figures = json.loads(last_line)
+        assert figures.pop("exit_status") == 0, log[-2000:]
         timers = [float(value) for value in re.findall(r'sync_duration","value":([\d.]+)', log)]
         with output.open("rb") as lines:
             states = sum(len(line) for line in lines if line.startswith(b'{"type":"STATE"'))
-        cpu = usage.ru_utime + usage.ru_stime
-        return cls(wall, cpu, usage.ru_maxrss / 1024, max(timers, default=wall), states)
+        return cls(**figures, sync=max(timers, default=figures["wall"]), states=states)
 
 
 @dataclass(frozen=True)
