@@ -12,7 +12,7 @@ import pytest
 from tap_akeneo_assets.errors import RequestFailed, Stopped
 from tap_akeneo_assets.extract.fetcher import ANSWERS_PER_THREAD, MAX_ANSWER_BYTES, Fetcher
 from tap_akeneo_assets.pim.exchange import Answer
-from tests.raw_server import client_of, own_path, whole
+from tests.raw_server import client_of, interim, own_path, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator
@@ -285,6 +285,29 @@ def test_what_is_in_flight_is_given_up_when_the_fetcher_is_closed(server: Server
     with client_of(server.url) as client:
         run(client, 1, read)
         assert closed.wait(30)
+
+
+def test_connections_are_closed_whatever_is_in_flight_at_the_end(server: Server) -> None:
+    """Some of the exchanges are watched then, some are left to a thread that has begun with them or has not."""
+
+    async def read(fetcher: Fetcher) -> None:
+        await fetch(fetcher, "/before")
+        coming = fetch(fetcher, "/never")
+        for _ in range(next(steps)):
+            await asyncio.sleep(0)
+        fetcher.close()
+        assert not coming.done()
+
+    def answer(path: str) -> Iterator[bytes]:
+        yield whole(own_path(path)) if path == "/before" else interim(103)
+
+    steps = iter([0, 1, 2, 3, 5, 8, 13, 21, 34, 55] * 5)
+    server.answer = answer
+    for _ in range(50):
+        with client_of(server.url, stop=(stop := threading.Event())) as client:
+            run(client, 1, read)
+            stop.set()
+    gc.collect()  # which would complain of a socket
 
 
 def test_the_end_of_the_run_is_raised_where_answers_are_awaited(

@@ -31,6 +31,7 @@ from tap_akeneo_assets.pim.exchange import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future
 
     from tap_akeneo_assets.pim.exchange import Exchange
 
@@ -215,21 +216,28 @@ class Fetcher:
             self._stop_watching(exchange)
             outcome = _outcome(exchange.answer_now)
             if outcome is None:
-                self._leave_to_thread(job, exchange.answer)
+                self._leave_to_thread(job, exchange.answer, exchange)
             else:
                 self._end(job, outcome)
 
     def _hand_over(self, exchange: Exchange[Any], job: _Job) -> None:
         self._stop_watching(exchange)
-        self._leave_to_thread(job, exchange.answer)
+        self._leave_to_thread(job, exchange.answer, exchange)
 
     def _stop_watching(self, exchange: Exchange[Any]) -> None:
         self._loop.remove_reader(exchange.fileno())
         hand_over, _ = self._watched.pop(exchange)
         hand_over.cancel()
 
-    def _leave_to_thread(self, job: _Job, work: Callable[[], Any]) -> None:
-        self._pool.submit(self._do, job, work)
+    def _leave_to_thread(self, job: _Job, work: Callable[[], Any], exchange: Exchange[Any] | None = None) -> None:
+        self._pool.submit(self._do, job, work).add_done_callback(partial(self._give_up_if_cancelled, exchange))
+
+    def _give_up_if_cancelled(self, exchange: Exchange[Any] | None, done: Future[None]) -> None:
+        """Give up what no thread had begun when the pool was shut down, on the thread that did so."""
+        if done.cancelled():
+            self._in_flight -= 1
+            if exchange:
+                exchange.abandon()
 
     def _do(self, job: _Job, work: Callable[[], Any]) -> None:
         """Do a job, on a worker thread."""

@@ -111,5 +111,6 @@ class Exchange(Generic[T]):
         return self._go_on(self._outcome or self._complete(self._incoming, may_wait=True))
 
     def abandon(self) -> None:
-        """Close the connection; nobody wants the answer any more."""
-        self._loan.give_back()
+        """Close the connection, unless it was given back already; nobody wants the answer any more."""
+        if self._outcome is None:
+            self._loan.give_back()
