@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import io
 import socket
 import threading
@@ -48,9 +49,23 @@ def arrival(*pieces: bytes) -> Arrival:
     return incoming(*pieces).arrival
 
 
-def read(came: bytes) -> bytes:
+class Judged(Incoming):
+    """An answer of which somebody says how far it has come."""
+
+    def __init__(self, data: bytes, arrival: Arrival) -> None:
+        super().__init__()
+        self.data += data
+        self._said = arrival
+
+    @property
+    def arrival(self) -> Arrival:
+        """What was said."""
+        return self._said
+
+
+def read(data: bytes, said: Arrival = Arrival.UNKNOWN) -> bytes:
     with SilentSocket() as silent:
-        response = Response(threading.Event(), 60, incoming(came), silent, method="GET")
+        response = Response(threading.Event(), 60, Judged(data, said), silent, method="GET")
         response.begin()
         return b"".join(response.chunks())
 
@@ -122,7 +137,20 @@ HEADS = st.builds(
 )
 BODIES = st.lists(
     st.sampled_from(
-        [b"abc", b"\r\n", b"3\r\n", b"0\r\n", b"-1\r\n", b"0x3\r\n", b"3_0\r\n", b"\r\n\r\n", b"3;a\r\n", b"T: x\r\n"]
+        [
+            b"abc",
+            b"\r\n",
+            b"3\r\n",
+            b"2;\n",
+            b"\n",
+            b"0\r\n",
+            b"-1\r\n",
+            b"0x3\r\n",
+            b"3_0\r\n",
+            b"\r\n\r\n",
+            b"3;a\r\n",
+            b"T: x\r\n",
+        ]
     ),
     max_size=8,
 ).map(b"".join)
@@ -144,6 +172,12 @@ def test_what_is_partial_is_waited_for() -> None:
         read(whole(b"abc")[:-1])
 
 
+def test_what_was_taken_for_whole_is_not_waited_for() -> None:
+    """Though it should never happen, nothing else would go on meanwhile."""
+    with pytest.raises(http.client.IncompleteRead):
+        read(whole(b"abc")[:-1], Arrival.WHOLE)
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -157,6 +191,9 @@ def test_what_is_partial_is_waited_for() -> None:
         f"{HEAD}Transfer-Encoding: chunked\r\n\r\n0\r\nTrailer: x\r\n\r\n".encode(),
         f"{HEAD}Transfer-Encoding: chunked\r\n\r\n-5\r\n".encode(),
         f"{HEAD}Transfer-Encoding: chunked\r\n\r\nmany\r\n".encode(),
+        f"{HEAD}Transfer-Encoding: chunked\r\n\r\n2;\nXY\r\nab\r\n0\r\n\r\n".encode(),
+        b"HTTP/1.1 200 OK\nContent-Length: 2\n\n{}",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\n",
         f"{HEAD}Transfer-Encoding: chunked\r\n\r\n1;{'x' * 100}".encode(),
     ],
 )

@@ -210,7 +210,7 @@ def test_what_is_dropped_behind_a_proxy_is_not_the_proxys_fault(
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_tls_through_a_proxy_that_wants_a_login(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only the proxy gets the login, and one tunnel serves all requests."""
+    """Only the proxy gets the login, and one tunnel serves all requests, until the PIM drops it within an answer."""
     heads: list[bytes] = []
 
     def tunnel(listening: socket.socket) -> None:
@@ -228,6 +228,10 @@ def test_tls_through_a_proxy_that_wants_a_login(scheme: str, monkeypatch: pytest
             there.join()
             back.join()
 
+    def cut(server: Server, path: str) -> Iterator[bytes]:
+        yield whole(own_path(path))[:-1]
+        server.connections[0].shutdown(socket.SHUT_RDWR)
+
     def copy(source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
             while piece := source.recv(65_536):
@@ -240,8 +244,11 @@ def test_tls_through_a_proxy_that_wants_a_login(scheme: str, monkeypatch: pytest
         monkeypatch.setenv("https_proxy", f"{scheme}://me:pa%20ss@127.0.0.1:{listening.getsockname()[1]}")
         with ThreadPoolExecutor(1) as pool:
             tunnelling = pool.submit(tunnel, listening)
-            with client_of(server.url) as client:
+            with client_of(server.url, max_retries=0) as client:
                 assert [ask(client, path) for path in ("/a", "/b")] == [{"path": "/a"}, {"path": "/b"}]
+                server.answer = lambda path: cut(server, path)
+                with pytest.raises(RequestFailed, match=r"the last answer: (a body cut short|connection dropped)"):
+                    ask(client, "/c")
             tunnelling.result(timeout=30)
     assert heads[0].startswith(b"CONNECT 127.0.0.1:")
     assert b"Proxy-Authorization: Basic bWU6cGEgc3M=\r\n" in heads[0]

@@ -272,7 +272,7 @@ def test_what_is_in_flight_is_given_up_when_the_fetcher_is_closed(server: Server
         await fetch(fetcher, "/before")
         never = fetch(fetcher, "/never")
         fetcher.close()
-        await fetcher.wait_for_threads(120)
+        await fetcher.wait_until_idle(120)
         assert not never.done()
 
     def answer(path: str) -> Iterator[bytes]:

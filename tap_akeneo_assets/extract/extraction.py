@@ -102,6 +102,12 @@ class Extraction:
     async def _read(self) -> bool:
         fetcher = Fetcher(self._client, self._settings.max_concurrency)
         self._tap.chunk_writer.while_waiting = fetcher.hand_over_what_is_late
+        try:
+            return await self._read_by(fetcher)
+        finally:
+            fetcher.close()
+
+    async def _read_by(self, fetcher: Fetcher) -> bool:
         run = Run(
             client=self._client,
             fetcher=fetcher,
@@ -120,12 +126,12 @@ class Extraction:
         except Fatal as error:
             run.report.fail("", str(error), self._streams.asset_families)
             fatal = True
-        finally:
-            fetcher.close()
-        system = self._ask_for_system() if self._tap.dry_run else None
+        fetcher.stop_sending()
+        system = await self._ask_for_system(fetcher) if self._tap.dry_run else None
+        fetcher.close()
         if fatal:
             self._tap.stop.set()
-            await fetcher.wait_for_threads(THREADS_END_SECONDS)
+            await fetcher.wait_until_idle(THREADS_END_SECONDS)
         self._end(run, system)
         return not run.report.failed_families
 
@@ -188,7 +194,8 @@ class Extraction:
             self._display.close()
             self._display = None
 
-    def _ask_for_system(self) -> str | None:
+    async def _ask_for_system(self, fetcher: Fetcher) -> str | None:
+        await fetcher.wait_until_idle(THREADS_END_SECONDS)  # or it would be one request too many
         client = self._client
         return client.ask_once(SYSTEM_INFORMATION, read=_system) if client.admitted else None
 

@@ -150,10 +150,14 @@ class Fetcher:
         self._send()
         return stored
 
-    def close(self) -> None:
-        """Send nothing more; what worker threads do ends by itself."""
+    def stop_sending(self) -> None:
+        """Send nothing more; what is in flight goes on."""
         self._queue.clear()
         self._files.clear()
+
+    def close(self) -> None:
+        """Send nothing more; what is in flight is given up, but for what worker threads do, which ends by itself."""
+        self.stop_sending()
         for exchange in list(self._watched):
             self._stop_watching(exchange)
             exchange.abandon()
@@ -169,8 +173,8 @@ class Fetcher:
             if hand_over.when() <= self._loop.time():
                 self._hand_over(exchange, job)
 
-    async def wait_for_threads(self, seconds: float) -> None:
-        """Wait, after `close`, until nothing is in flight any more, so many seconds at most."""
+    async def wait_until_idle(self, seconds: float) -> None:
+        """Wait, when nothing more is sent, until nothing is in flight any more, so many seconds at most."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while self._in_flight:

@@ -16,7 +16,9 @@ _HEAD = re.compile(rb"HTTP/1\.[01] (?!204|304)[2-5]\d\d[\t -~]*\r\n(?:[!-9;-~]+:
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,15})[ \t]*\r\n", re.IGNORECASE)
 _TRANSFER = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:[ \t]*chunked[ \t]*\r\n", re.IGNORECASE)
-# A size of 15 digits and an extension; no server that is in use sends a longer line.
+_BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
+# A size and an extension; no server that is in use sends a longer line.
+_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t -~]*)?")
 _MAX_SIZE_LINE = 64
 
 
@@ -60,7 +62,7 @@ class Incoming:
     def _look(self) -> Arrival:
         if self._end is None and self._next_chunk is None:
             if _HEAD_END not in self.data:
-                return Arrival.PARTIAL
+                return Arrival.UNKNOWN if _BARE_LINE_FEED.search(self.data) else Arrival.PARTIAL
             self._look_at_head()
         if self._end is not None:
             return Arrival.WHOLE if len(self.data) >= self._end else Arrival.PARTIAL
@@ -80,12 +82,12 @@ class Incoming:
 
     def _look_at_chunks(self, start: int) -> Arrival:
         while (end := self.data.find(_LINE_END, start, start + _MAX_SIZE_LINE)) >= 0:
-            try:
-                size = int(self.data[start:end].partition(b";")[0], 16)
-            except ValueError:
+            line = _SIZE_LINE.fullmatch(self.data, start, end)
+            if line is None:
                 return Arrival.UNKNOWN
-            if size <= 0:
-                return self._look_at_end(end + len(_LINE_END)) if size == 0 else Arrival.UNKNOWN
+            size = int(line[1], 16)
+            if size == 0:
+                return self._look_at_end(end + len(_LINE_END))
             self._next_chunk = start = end + len(_LINE_END) + size + len(_LINE_END)
         return Arrival.PARTIAL if len(self.data) - start < _MAX_SIZE_LINE else Arrival.UNKNOWN
 

@@ -241,10 +241,10 @@ class Connection:
         try:
             while len(incoming.data) < limit:
                 part = sock.recv(BUFFER_BYTES)
-                incoming.data += part
-                if not part:
+                if not part:  # in TLS through a proxy that speaks TLS itself, it may be the number 0
                     incoming.is_ended = self._has_ended = True
                     break
+                incoming.data += part
         except (BlockingIOError, ssl.SSLWantReadError):
             pass
         except OSError as error:

@@ -18,14 +18,13 @@ from typing import TYPE_CHECKING, Any
 import urllib3
 
 from tap_akeneo_assets.errors import Stopped
+from tap_akeneo_assets.pim.arrival import Arrival, Incoming
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator, Mapping
 
     from _typeshed import WriteableBuffer
-
-    from tap_akeneo_assets.pim.arrival import Incoming
 
 
 # What an answer has to bring within each timeout. The slowest line that deserves the name, a modem of 9,600 baud,
@@ -174,6 +173,8 @@ class _SocketReader(io.RawIOBase):
     ) -> None:
         super().__init__()
         self._taken, self._error = memoryview(incoming.data), incoming.error
+        # Whoever reads what was taken for whole must not wait, even where `http.client` would want more.
+        self._is_whole = incoming.arrival is Arrival.WHOLE
         self._stop, self._timeout, self._sock, self._holder = stop, timeout, sock, holder
         self._reading = True
         self.restart_window()
@@ -193,13 +194,8 @@ class _SocketReader(io.RawIOBase):
             TimeoutError: less than 1 kB came within the timeout.
             Stopped: the run is ending.
         """
-        if self._reading and self._taken:
-            view = memoryview(buffer)
-            length = min(len(view), len(self._taken))
-            view[:length], self._taken = self._taken[:length], self._taken[length:]
-            return length
-        if self._reading and self._error:
-            raise self._error
+        if self._reading and (self._taken or self._error or self._is_whole):
+            return self._read_taken(buffer)
         while self._reading:
             began = time.monotonic()
             try:
@@ -219,6 +215,14 @@ class _SocketReader(io.RawIOBase):
             if size is not None:
                 return size
         return None
+
+    def _read_taken(self, buffer: WriteableBuffer) -> int:
+        if self._error and not self._taken:
+            raise self._error
+        view = memoryview(buffer)
+        length = min(len(view), len(self._taken))
+        view[:length], self._taken = self._taken[:length], self._taken[length:]
+        return length
 
     def stop_reading(self) -> bool:
         """End the reading; whether more has come, or been decrypted, than was read."""
