@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import socket
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +12,14 @@ import pytest
 
 from tap_akeneo_assets.errors import RequestFailed, Stopped
 from tap_akeneo_assets.extract.fetcher import ANSWERS_PER_THREAD, MAX_ANSWER_BYTES, Fetcher
-from tap_akeneo_assets.pim.exchange import Answer
+from tap_akeneo_assets.pim.exchange import Answer, Exchange
 from tests.raw_server import client_of, interim, own_path, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator
 
     from tap_akeneo_assets.extract.fetcher import Getter, Read
+    from tap_akeneo_assets.pim.arrival import Arrival
     from tests.raw_server import Server
 
 
@@ -32,7 +34,7 @@ class Pim:
         self._barrier = threading.Barrier(hold, timeout=30)
         self._size = size
 
-    def begin(self, path: str, query: str, *, read: Read) -> None:
+    def begin(self, path: str, query: str, *, read: Read) -> Exchange[Any] | None:
         """Leave everything to threads."""
 
     def get(self, path: str, query: str, *, read: Read) -> Answer[Any]:
@@ -190,6 +192,36 @@ def test_whatever_stands_in_the_way_of_a_request_is_raised_where_its_answer_is_a
                 await fetch(fetcher, "page")
 
     run(Broken(), 1, read)
+
+
+def test_whatever_stands_in_the_way_of_an_answer_is_raised_where_it_is_awaited() -> None:
+    class Broken(Exchange[Any]):
+        def __init__(self, socket: socket.socket) -> None:
+            self.patience = 60
+            self.fileno = socket.fileno  # type: ignore[method-assign]
+            self.is_given_up = False
+
+        def take(self) -> Arrival:
+            raise LookupError
+
+        def abandon(self) -> None:
+            self.is_given_up = True
+
+    class Coming(Pim):
+        def begin(self, *_: object, **__: object) -> Exchange[Any]:
+            return exchange
+
+    async def read(fetcher: Fetcher) -> None:
+        for _ in range(2):
+            with pytest.raises(LookupError):
+                await fetch(fetcher, "page")
+
+    near, far = socket.socketpair()
+    with near, far:
+        far.sendall(b"HTTP/1.1 200 OK")
+        exchange = Broken(near)
+        run(Coming(), 1, read)
+    assert exchange.is_given_up
 
 
 # Together with the client, on connections that are used again

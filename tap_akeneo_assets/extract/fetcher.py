@@ -213,8 +213,12 @@ class Fetcher:
 
     def _on_arrival(self, exchange: Exchange[Any], job: _Job) -> None:
         """Take what has come of an answer, and read it if that is all."""
-        arrival = exchange.take()
-        if arrival is Arrival.UNKNOWN:
+        arrival = _outcome(exchange.take)
+        if isinstance(arrival, BaseException):
+            self._stop_watching(exchange)
+            exchange.abandon()
+            self._end(job, arrival)
+        elif arrival is Arrival.UNKNOWN:
             self._hand_over(exchange, job)
         elif arrival is Arrival.WHOLE:
             self._stop_watching(exchange)
