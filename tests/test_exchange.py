@@ -7,6 +7,7 @@ import logging
 import os
 import select
 import socket
+import ssl
 import struct
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -35,7 +36,6 @@ from tests.raw_server import (
 )
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable, Iterator
 
     from tap_akeneo_assets.pim.client import Client
@@ -134,16 +134,21 @@ def test_what_comes_with_an_answer_is_nobodys(server: Server, more: bytes) -> No
 
 
 def test_a_connection_that_tls_has_ended_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its server waits for the other side's farewell, so that the connection below stays open."""
+    """Its farewell comes in one packet with the answer, and the connection below stays open."""
     monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(CERTIFICATE))
     with running_server(tls=True) as server, client_of(server.url, max_retries=0) as client:
 
         def answer(path: str) -> Iterator[bytes]:
+            connection = cast("ssl.SSLSocket", server.connections[0])
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, path == "/a")
             yield whole(own_path(path))
             if path == "/a":
-                with suppress(OSError):
-                    cast("ssl.SSLSocket", server.connections[0]).unwrap()
+                connection.settimeout(0)
+                with suppress(ssl.SSLWantReadError):
+                    connection.unwrap()
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+                server.is_over.wait()
 
         server.answer = answer
         exchange = begin(client, "/a")

@@ -126,7 +126,6 @@ class Extraction:
         except Fatal as error:
             run.report.fail("", str(error), self._streams.asset_families)
             fatal = True
-        fetcher.stop_sending()
         system = await self._ask_for_system(fetcher) if self._tap.dry_run else None
         fetcher.close()
         if fatal:

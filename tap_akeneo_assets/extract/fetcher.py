@@ -111,7 +111,7 @@ class Fetcher:
         self._order = itertools.count()
         self._files: deque[_Job] = deque()
         self._in_flight = 0
-        self._watched: dict[Exchange[Any], tuple[asyncio.TimerHandle, _Job]] = {}
+        self._watched: dict[Exchange[Any], tuple[_Job, asyncio.TimerHandle]] = {}
         self._one_ended = asyncio.Event()
         self._answers = 0
         self._answer_bytes = 0
@@ -150,14 +150,9 @@ class Fetcher:
         self._send()
         return stored
 
-    def stop_sending(self) -> None:
-        """Send nothing more; what is in flight goes on."""
-        self._queue.clear()
-        self._files.clear()
-
     def close(self) -> None:
         """Send nothing more; what is in flight is given up, but for what worker threads do, which ends by itself."""
-        self.stop_sending()
+        self._stop_sending()
         for exchange in list(self._watched):
             self._stop_watching(exchange)
             exchange.abandon()
@@ -169,17 +164,22 @@ class Fetcher:
 
         A server would not wait as long until somebody takes its answers.
         """
-        for exchange, (hand_over, job) in list(self._watched.items()):
+        for exchange, (_, hand_over) in list(self._watched.items()):
             if hand_over.when() <= self._loop.time():
-                self._hand_over(exchange, job)
+                self._hand_over(exchange)
 
     async def wait_until_idle(self, seconds: float) -> None:
-        """Wait, when nothing more is sent, until nothing is in flight any more, so many seconds at most."""
+        """Send nothing more, and wait until nothing is in flight any more, so many seconds at most."""
+        self._stop_sending()
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while self._in_flight:
                     self._one_ended.clear()
                     await self._one_ended.wait()
+
+    def _stop_sending(self) -> None:
+        self._queue.clear()
+        self._files.clear()
 
     def _send(self) -> None:
         while self._in_flight < self._max_concurrency:
@@ -207,35 +207,35 @@ class Fetcher:
         elif exchange is None:
             self._leave_to_thread(job, job.work)
         else:
-            self._loop.add_reader(exchange.fileno(), self._on_arrival, exchange, job)
-            hand_over = self._loop.call_later(exchange.patience, self._hand_over, exchange, job)
-            self._watched[exchange] = hand_over, job
+            self._loop.add_reader(exchange.fileno(), self._on_arrival, exchange)
+            self._watched[exchange] = job, self._loop.call_later(exchange.patience, self._hand_over, exchange)
 
-    def _on_arrival(self, exchange: Exchange[Any], job: _Job) -> None:
+    def _on_arrival(self, exchange: Exchange[Any]) -> None:
         """Take what has come of an answer, and read it if that is all."""
         arrival = _outcome(exchange.take)
         if isinstance(arrival, BaseException):
-            self._stop_watching(exchange)
+            job = self._stop_watching(exchange)
             exchange.abandon()
             self._end(job, arrival)
         elif arrival is Arrival.UNKNOWN:
-            self._hand_over(exchange, job)
+            self._hand_over(exchange)
         elif arrival is Arrival.WHOLE:
-            self._stop_watching(exchange)
+            job = self._stop_watching(exchange)
             outcome = _outcome(exchange.answer_now)
             if outcome is None:
                 self._leave_to_thread(job, exchange.answer, exchange)
             else:
                 self._end(job, outcome)
 
-    def _hand_over(self, exchange: Exchange[Any], job: _Job) -> None:
-        self._stop_watching(exchange)
+    def _hand_over(self, exchange: Exchange[Any]) -> None:
+        job = self._stop_watching(exchange)
         self._leave_to_thread(job, exchange.answer, exchange)
 
-    def _stop_watching(self, exchange: Exchange[Any]) -> None:
+    def _stop_watching(self, exchange: Exchange[Any]) -> _Job:
         self._loop.remove_reader(exchange.fileno())
-        hand_over, _ = self._watched.pop(exchange)
+        job, hand_over = self._watched.pop(exchange)
         hand_over.cancel()
+        return job
 
     def _leave_to_thread(self, job: _Job, work: Callable[[], Any], exchange: Exchange[Any] | None = None) -> None:
         self._pool.submit(self._do, job, work).add_done_callback(partial(self._give_up_if_cancelled, exchange))

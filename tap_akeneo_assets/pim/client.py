@@ -198,7 +198,7 @@ class Client:
         Raises:
             Stopped: the run is ending.
         """
-        self._check_stop()
+        self._clock.check()
         token = self._tokens.held
         loan = self._connections.lend_open() if token else None
         if token is None or loan is None:
@@ -426,9 +426,6 @@ class Client:
             # Whatever else was wrong with an answer, another connection costs little.
             sent.loan.reusable = isinstance(outcome, Answer | Denied | AkeneoError) and response.is_read
             return outcome
-
-    def _check_stop(self) -> None:
-        self._clock.wait(0)
 
     def _request_with(self, token: str, question: Question[T]) -> Request:
         headers = MEDIA_HEADERS if question.request_info.is_media else JSON_HEADERS

@@ -26,6 +26,14 @@ class Clock:
         """Seconds since some moment."""
         return time.monotonic()
 
+    def check(self) -> None:
+        """Go on unless the run is ending.
+
+        Raises:
+            Stopped: it is.
+        """
+        self.wait(0)
+
     def wait(self, seconds: float) -> None:
         """Wait; not at all when there is nothing to wait for.
 
@@ -59,7 +67,7 @@ class RateLimiter:
         Raises:
             Stopped: the run is ending.
         """
-        self._clock.wait(0)
+        self._clock.check()
         while (wait := self._claim()) > 0:
             self._clock.wait(wait)
 

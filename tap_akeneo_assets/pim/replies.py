@@ -51,14 +51,14 @@ class Replies:
     """Reads replies, from any number of threads.
 
     Args:
-        clock: the time; its `wait` raises `Stopped` when the run is ending.
+        clock: the time; its `check` raises `Stopped` when the run is ending.
         clean: blanks secrets in what is quoted.
     """
 
     def __init__(self, clock: Clock, clean: Clean) -> None:
         self._clock = clock
         self._clean = clean
-        self._bodies = Bodies(lambda: clock.wait(0))
+        self._bodies = Bodies(clock.check)
 
     def refusal(self, reply: Reply) -> Retry | AkeneoError:
         """What an answer of another status means; some of its body is read."""
@@ -95,7 +95,7 @@ class Replies:
             def chunks() -> Iterator[bytes]:
                 nonlocal size
                 for chunk in response.chunks():
-                    self._clock.wait(0)
+                    self._clock.check()
                     size += len(chunk)
                     yield chunk
 
